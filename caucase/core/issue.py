@@ -1,0 +1,116 @@
+"""Builds and signs certificates. What they say is decided in ``profile``; when and by whom, by the caller."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from caucase.core.keys import PrivateKey, PublicKey, signature_hash
+from caucase.core.profile import Extension
+from caucase.core.rollover import BACKDATE
+from caucase.core.x509 import SERIAL_MAX, Serial, key_id, not_after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """A CA certificate with its private key. ``repr`` never shows the key."""
+
+    certificate: x509.Certificate
+    key: PrivateKey
+
+    def __repr__(self) -> str:
+        return f"Signer({self.certificate.subject.rfc4514_string()!r})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validity:
+    """Dates of a certificate, aware, both included, whole seconds."""
+
+    not_before: datetime
+    not_after: datetime
+
+    @classmethod
+    def starting(cls, now: datetime, life: timedelta) -> Validity:
+        """From a little before ``now``, against clock differences, for ``life``."""
+        start = now.replace(microsecond=0) - BACKDATE
+        return cls(not_before=start, not_after=start + life)
+
+    def within(self, ca: x509.Certificate) -> Validity:
+        """No certificate outlives its CA."""
+        return Validity(not_before=self.not_before, not_after=min(self.not_after, not_after(ca)))
+
+
+def random_serial() -> Serial:
+    """Unpredictable, positive, 20 octets at most (RFC 5280 section 4.1.2.2)."""
+    return Serial(secrets.randbelow(SERIAL_MAX) + 1)
+
+
+def issue(
+    signer: Signer,
+    *,
+    key: PublicKey,
+    subject: x509.Name,
+    extensions: Sequence[Extension],
+    validity: Validity,
+    serial: Serial,
+) -> x509.Certificate:
+    """A certificate for ``key``, signed by ``signer``, that ends with its CA at the latest."""
+    return _signed(
+        signer.key,
+        issuer=signer.certificate.subject,
+        key=key,
+        subject=subject,
+        extensions=extensions,
+        validity=validity.within(signer.certificate),
+        serial=serial,
+    )
+
+
+def issue_ca(
+    key: PrivateKey, *, subject: x509.Name, extensions: Sequence[Extension], validity: Validity, serial: Serial
+) -> Signer:
+    """A self-signed CA certificate for ``key``; ``extensions`` are completed with both key identifiers."""
+    public = key.public_key()
+    identifier = key_id(public)
+    identifiers = [
+        Extension(value=x509.SubjectKeyIdentifier(identifier)),
+        Extension(value=x509.AuthorityKeyIdentifier(identifier, None, None)),
+    ]
+    certificate = _signed(
+        key,
+        issuer=subject,
+        key=public,
+        subject=subject,
+        extensions=[*extensions, *identifiers],
+        validity=validity,
+        serial=serial,
+    )
+    return Signer(certificate=certificate, key=key)
+
+
+def _signed(
+    signing_key: PrivateKey,
+    *,
+    issuer: x509.Name,
+    key: PublicKey,
+    subject: x509.Name,
+    extensions: Sequence[Extension],
+    validity: Validity,
+    serial: Serial,
+) -> x509.Certificate:
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(issuer)
+        .subject_name(subject)
+        .public_key(key)
+        .serial_number(serial)
+        .not_valid_before(validity.not_before)
+        .not_valid_after(validity.not_after)
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension.value, critical=extension.critical)
+    return builder.sign(signing_key, signature_hash(signing_key))

@@ -1,0 +1,276 @@
+"""Strict loading and dumping of X.509 objects, key identifiers and dates.
+
+This is the one place that bridges versions of ``cryptography`` (38 to 50). Whatever a stranger sent is parsed here to its
+last extension, so that nothing deeper can stumble over it; every failure is ``Malformed``. It never decides trust.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NewType, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from caucase.core.keys import PrivateKey, PublicKey, key_type
+from caucase.errors import CertificateInvalid, Malformed
+
+KeyId = NewType("KeyId", bytes)  # RFC 5280 section 4.2.1.2 (1): SHA-1 of the public key's bits, or what a CA chose
+Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets at most
+
+SERIAL_MAX = 2**159 - 1
+PEM_LIMIT = 64 * 1024  # characters of one request or certificate: far more than any real one
+
+CERTIFICATE = "CERTIFICATE"
+REQUEST = "CERTIFICATE REQUEST"
+CRL = "X509 CRL"
+
+# RFC 7468 section 3; "NEW CERTIFICATE REQUEST" and "TRUSTED CERTIFICATE" are other formats.
+_PEM_BLOCK = re.compile(
+    rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s[^-]*-----END (?P=label)-----", re.ASCII | re.DOTALL
+)
+
+_T = TypeVar("_T")
+_Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
+
+
+def pem_blocks(data: bytes, label: str) -> list[bytes]:
+    """The PEM blocks with that label, in order; text around them is explanation (RFC 7468 section 5.2)."""
+    wanted = label.encode("ascii")
+    return [match.group(0) + b"\n" for match in _PEM_BLOCK.finditer(data) if match["label"] == wanted]
+
+
+def _single_block(data: bytes, label: str, what: str) -> bytes:
+    if len(data) > PEM_LIMIT:
+        raise Malformed(f"The {what} is larger than {PEM_LIMIT} bytes.")
+    blocks = pem_blocks(data, label)
+    if len(blocks) != 1:
+        raise Malformed(f"Exactly one PEM block '{label}' is expected here, and there are {len(blocks)}.")
+    return blocks[0]
+
+
+def _parsed(parse: Callable[[], _T], what: str) -> _T:
+    """Run a parser of ``cryptography``; whatever it finds wrong is Malformed."""
+    try:
+        with warnings.catch_warnings():
+            # Newer versions warn of what they will refuse one day; here it is refused today.
+            warnings.simplefilter("error")
+            return parse()
+    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion) as error:
+        raise Malformed(f"The {what} is not well-formed.") from error
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise Malformed(f"The {what} has extensions that cannot be used.") from error
+
+
+def _touched(signed: _Signed) -> _Signed:
+    """Parse at once what ``cryptography`` parses on first use."""
+    _ = signed.subject, signed.extensions, signed.signature_algorithm_oid
+    key_type(signed.public_key())
+    return signed
+
+
+def load_certificate(pem: bytes) -> x509.Certificate:
+    """One PEM certificate; Malformed unless there is exactly one, well-formed in every part."""
+    block = _single_block(pem, CERTIFICATE, "certificate")
+    return _parsed(lambda: _touched(x509.load_pem_x509_certificate(block)), "certificate")
+
+
+def load_certificate_der(der: bytes) -> x509.Certificate:
+    """One DER certificate; Malformed if it is not well-formed in every part."""
+    return _parsed(lambda: _touched(x509.load_der_x509_certificate(der)), "certificate")
+
+
+def load_certificates(pem: bytes) -> list[x509.Certificate]:
+    """All certificates of a PEM text, perhaps none; Malformed if one of them is."""
+    return [load_certificate(block) for block in pem_blocks(pem, CERTIFICATE)]
+
+
+def load_request(pem: bytes) -> x509.CertificateSigningRequest:
+    """One PEM CSR, whose signature proves possession of the key (RFC 2986 section 3); Malformed otherwise."""
+    block = _single_block(pem, REQUEST, "certificate signing request")
+    return _checked_request(lambda: x509.load_pem_x509_csr(block))
+
+
+def load_request_der(der: bytes) -> x509.CertificateSigningRequest:
+    """One DER CSR, checked like ``load_request``."""
+    return _checked_request(lambda: x509.load_der_x509_csr(der))
+
+
+def _checked_request(parse: Callable[[], x509.CertificateSigningRequest]) -> x509.CertificateSigningRequest:
+    what = "certificate signing request"
+    request = _parsed(lambda: _touched(parse()), what)
+    if not _parsed(lambda: request.is_signature_valid, what):
+        raise Malformed("The certificate signing request is not signed with the key it names.")
+    return request
+
+
+def load_crl(pem: bytes) -> x509.CertificateRevocationList:
+    """One PEM CRL of any size (our own, or one of a server we ask); Malformed if it is not one."""
+    blocks = pem_blocks(pem, CRL)
+    if len(blocks) != 1:
+        raise Malformed(f"Exactly one PEM block '{CRL}' is expected here, and there are {len(blocks)}.")
+    return _parsed(lambda: _touched_crl(x509.load_pem_x509_crl(blocks[0])), "revocation list")
+
+
+def load_crls(pem: bytes) -> list[x509.CertificateRevocationList]:
+    """All CRLs of a PEM text, perhaps none; Malformed if one of them is."""
+    return [load_crl(block) for block in pem_blocks(pem, CRL)]
+
+
+def _touched_crl(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
+    _ = crl.issuer, crl.extensions, crl.signature_algorithm_oid
+    return crl
+
+
+def load_private_key(data: bytes) -> PrivateKey:
+    """The one unencrypted private key of a PEM text that may hold certificates too; Malformed otherwise."""
+    found = [
+        match.group(0) + b"\n" for match in _PEM_BLOCK.finditer(data) if match["label"].endswith(b"PRIVATE KEY")
+    ]
+    if len(found) != 1:
+        raise Malformed(f"Exactly one private key is expected here, and there are {len(found)}.")
+    if b"ENCRYPTED" in found[0]:
+        raise Malformed("The private key is protected by a passphrase.", "Give it without one.")
+    key = _parsed(lambda: serialization.load_pem_private_key(found[0], None), "private key")
+    key_type(key)
+    return key  # type: ignore[return-value]  # key_type has refused every other kind
+
+
+def load_private_key_der(der: bytes) -> PrivateKey:
+    """An unencrypted PKCS#8 key in DER, out of our own database."""
+    return _parsed(lambda: serialization.load_der_private_key(der, None), "private key")  # type: ignore[return-value]  # likewise
+
+
+def dump_private_key(key: PrivateKey) -> bytes:
+    """PKCS#8, PEM, without a passphrase."""
+    return _dump_key(key, serialization.Encoding.PEM)
+
+
+def dump_private_key_der(key: PrivateKey) -> bytes:
+    """PKCS#8, DER, without a passphrase."""
+    return _dump_key(key, serialization.Encoding.DER)
+
+
+def _dump_key(key: PrivateKey, encoding: serialization.Encoding) -> bytes:
+    return key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def dump_pem(thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList) -> bytes:
+    return thing.public_bytes(serialization.Encoding.PEM)
+
+
+def dump_der(thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList) -> bytes:
+    return thing.public_bytes(serialization.Encoding.DER)
+
+
+def spki(key: PublicKey) -> bytes:
+    """SubjectPublicKeyInfo in DER: what two equal keys have in common."""
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
+    """The public key of something that was loaded here, hence of a kind that is handled."""
+    return signed.public_key()  # type: ignore[return-value]  # loading has refused every other kind
+
+
+def key_id(key: PublicKey) -> KeyId:
+    """RFC 5280 section 4.2.1.2, method (1)."""
+    return KeyId(x509.SubjectKeyIdentifier.from_public_key(key).digest)
+
+
+def subject_key_id(certificate: x509.Certificate) -> KeyId:
+    """The certificate's subject key identifier, computed when it has none."""
+    try:
+        return KeyId(certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest)
+    except x509.ExtensionNotFound:
+        return key_id(public_key(certificate))
+
+
+def authority_key_id(signed: x509.Certificate | x509.CertificateRevocationList) -> KeyId | None:
+    """Which key signed this, as it says itself; ``None`` when it does not say."""
+    try:
+        value = signed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return None
+    return None if value.key_identifier is None else KeyId(value.key_identifier)
+
+
+def fingerprint(certificate: x509.Certificate) -> bytes:
+    """SHA-256 of the DER form."""
+    return hashlib.sha256(dump_der(certificate)).digest()
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _utc(naive: datetime) -> datetime:
+    return naive.replace(tzinfo=UTC)
+
+
+# cryptography 42 has aware dates and deprecates the naive ones; 38 has only those.
+if hasattr(x509.Certificate, "not_valid_before_utc"):
+
+    def not_before(certificate: x509.Certificate) -> datetime:
+        return certificate.not_valid_before_utc
+
+    def not_after(certificate: x509.Certificate) -> datetime:
+        return certificate.not_valid_after_utc
+
+    def this_update(crl: x509.CertificateRevocationList) -> datetime:
+        return crl.last_update_utc
+
+    def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
+        return crl.next_update_utc
+
+else:
+
+    def not_before(certificate: x509.Certificate) -> datetime:
+        return _utc(certificate.not_valid_before)
+
+    def not_after(certificate: x509.Certificate) -> datetime:
+        return _utc(certificate.not_valid_after)
+
+    def this_update(crl: x509.CertificateRevocationList) -> datetime:
+        return _utc(crl.last_update)
+
+    def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
+        return None if crl.next_update is None else _utc(crl.next_update)
+
+
+def check_validity(certificate: x509.Certificate, now: datetime) -> None:
+    """CertificateInvalid unless ``now`` is within the certificate's dates, both included (RFC 5280 section 4.1.2.5)."""
+    if now < not_before(certificate):
+        raise CertificateInvalid(f"The certificate is not valid before {not_before(certificate):%Y-%m-%d %H:%M:%S} UTC.")
+    if now.replace(microsecond=0) > not_after(certificate):
+        raise CertificateInvalid(f"The certificate expired on {not_after(certificate):%Y-%m-%d %H:%M:%S} UTC.")
+
+
+def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: x509.Certificate) -> bool:
+    """Whether ``ca``'s key made the signature. It says nothing of dates, revocation or trust."""
+    if signed.issuer != ca.subject:
+        return False
+    tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
+    key = public_key(ca)
+    algorithm = signed.signature_hash_algorithm
+    try:
+        if isinstance(key, ed25519.Ed25519PublicKey):
+            key.verify(signed.signature, tbs)
+        elif algorithm is None or algorithm.name in ("md5", "sha1"):
+            return False
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(signed.signature, tbs, padding.PKCS1v15(), algorithm)
+        else:
+            key.verify(signed.signature, tbs, ec.ECDSA(algorithm))
+    except InvalidSignature:
+        return False
+    return True
