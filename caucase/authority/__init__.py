@@ -1,0 +1,30 @@
+"""The use cases: submit, sign, reject, renew, revoke, publish lists, roll over, prune. Owns transactions and audit.
+
+It decides with ``core`` and keeps with ``store``. It knows no HTTP, file, socket or log: a credential file, a clock and an
+audit sink are handed in.
+"""
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.authority import Authority
+from caucase.authority.context import ContextAuthority
+from caucase.authority.document import Document
+from caucase.authority.https import CredentialFile
+from caucase.authority.policy import ContextName, ContextPolicy, Policy
+from caucase.authority.principal import Principal
+from caucase.authority.requests import PendingRequest
+from caucase.store.requests import RequestId
+
+__all__ = [
+    "AuditEvent",
+    "AuditSink",
+    "Authority",
+    "ContextAuthority",
+    "ContextName",
+    "ContextPolicy",
+    "CredentialFile",
+    "Document",
+    "PendingRequest",
+    "Policy",
+    "Principal",
+    "RequestId",
+]

@@ -1,0 +1,114 @@
+"""Issues certificates of one context and recognises its own; what requests and renewals have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from cryptography import x509
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.keyring import Ca, Keyring
+from caucase.authority.policy import PROFILES, ContextName, Policy
+from caucase.clock import Clock
+from caucase.core import profile
+from caucase.core.issue import Validity, issue, random_serial
+from caucase.core.profile import Asked
+from caucase.core.x509 import (
+    Serial,
+    authority_key_id,
+    check_validity,
+    key_id,
+    not_after,
+    public_key,
+    subject_key_id,
+)
+from caucase.errors import CertificateInvalid
+from caucase.store import Database, Transaction, issued, revocations
+
+
+class Issuer:
+    """Issues for CAU or CAS. Thread-safe."""
+
+    def __init__(
+        self, keyring: Keyring, database: Database, policy: Policy, *, clock: Clock, audit: AuditSink
+    ) -> None:
+        self.name = keyring.name
+        self.profile = PROFILES[keyring.name]
+        self.policy = policy.users if keyring.name is ContextName.CAU else policy.services
+        self._netloc = policy.netloc
+        self._keyring = keyring
+        self._database = database
+        self._clock = clock
+        self._audit = audit
+
+    def certify(
+        self, csr: x509.CertificateSigningRequest, asked: Asked, *, auto_signed: bool
+    ) -> x509.Certificate:
+        """A certificate for the key of ``csr`` that says what was ``asked``, within the rules."""
+        signer = self._keyring.signer()
+        issuer, key = subject_key_id(signer.certificate), public_key(csr)
+        url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
+        return issue(
+            signer,
+            key=key,
+            subject=asked.subject,
+            extensions=profile.leaf_extensions(
+                asked,
+                key=key,
+                issuer=issuer,
+                crl_url=url if self.profile.publishes_crl_url else None,
+                auto_signed=auto_signed,
+            ),
+            validity=Validity.starting(self._clock(), self.policy.validity),
+            serial=random_serial(),
+        )
+
+    def kept_until(self, certificate: x509.Certificate) -> datetime:
+        """For how long an answer with this certificate is kept."""
+        kept = self.profile.kept_for
+        return not_after(certificate) if kept is None else self._clock() + kept
+
+    def issuer_of(self, certificate: x509.Certificate) -> Ca:
+        """The valid CA of this context that issued the certificate; CertificateInvalid."""
+        now = self._clock()
+        issuer = self._keyring.ensure(now).find(authority_key_id(certificate), now)
+        if issuer is None or not issuer.signed(certificate):
+            raise CertificateInvalid(f"The certificate was not issued by a valid {self.name.upper()} CA of this server.")
+        return issuer
+
+    def check_own(self, certificate: x509.Certificate) -> None:
+        """CertificateInvalid unless it is ours, within its dates, and not revoked."""
+        self.issuer_of(certificate)
+        check_validity(certificate, self._clock())
+        with self._database.read() as transaction:
+            self.check_not_revoked(transaction, certificate)
+
+    def check_not_revoked(self, transaction: Transaction, certificate: x509.Certificate) -> None:
+        """CertificateInvalid if it is revoked."""
+        serial = Serial(certificate.serial_number)
+        if revocations.is_revoked(transaction, self.name, serial, authority_key_id(certificate)):
+            raise CertificateInvalid("The certificate is revoked.")
+
+    def record(self, transaction: Transaction, certificate: x509.Certificate) -> None:
+        """Store, with the certificate itself, that it was issued."""
+        issuer = authority_key_id(certificate)
+        assert issuer is not None  # every certificate made here has one
+        row = issued.IssuedRow(
+            serial=Serial(certificate.serial_number),
+            issuer=issuer,
+            not_after=int(not_after(certificate).timestamp()),
+        )
+        issued.insert(transaction, self.name, row)
+
+    def report(
+        self, event: AuditEvent, certificate: x509.Certificate, **fields: str | int | None
+    ) -> None:
+        """Tell the audit that it was issued."""
+        self._audit(
+            event,
+            context=self.name,
+            serial=f"{certificate.serial_number:x}",
+            key_id=key_id(public_key(certificate)).hex(),
+            subject=certificate.subject.rfc4514_string(),
+            **fields,
+        )

@@ -1,0 +1,205 @@
+"""The CA certificates and keys of one context: makes them, hands them out, replaces them in time.
+
+What is known is cached by a generation that any process can move. A private key is read when something has to be signed,
+and not before.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.policy import PROFILES, ContextName, Policy
+from caucase.clock import Clock
+from caucase.core import message, profile, rollover
+from caucase.core.issue import Signer, Validity, issue_ca, random_serial
+from caucase.core.profile import Extension
+from caucase.core.rollover import Lifetime, Roles
+from caucase.core.x509 import (
+    KeyId,
+    dump_der,
+    dump_pem,
+    dump_private_key_der,
+    is_signed_by,
+    load_certificate_der,
+    load_private_key_der,
+    not_after,
+    not_before,
+    subject_key_id,
+)
+from caucase.errors import StoreError
+from caucase.store import Database, Transaction, cas, settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ca:
+    """A CA certificate, parsed. ``link``: the signed message by which its predecessor vouches for it, in JSON."""
+
+    key_id: KeyId
+    certificate: x509.Certificate
+    link: str | None
+
+    @property
+    def lifetime(self) -> Lifetime:
+        return Lifetime(not_before=not_before(self.certificate), not_after=not_after(self.certificate))
+
+    def signed(self, certificate: x509.Certificate) -> bool:
+        return is_signed_by(certificate, self.certificate)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaSet:
+    """All CAs of a context at one generation, oldest first."""
+
+    generation: int
+    cas: tuple[Ca, ...]
+
+    def valid(self, now: datetime) -> list[Ca]:
+        """Those that have not expired, oldest first."""
+        return [ca for ca in self.cas if ca.lifetime.is_valid(now)]
+
+    def roles(self, now: datetime, period: timedelta) -> Roles:
+        return rollover.roles([ca.lifetime for ca in self.cas], now, period)
+
+    def find(self, key_id: KeyId | None, now: datetime) -> Ca | None:
+        """The valid CA with that key identifier."""
+        return next((ca for ca in self.valid(now) if ca.key_id == key_id), None)
+
+
+class Keyring:
+    """The CAs of one context. Thread-safe; other processes may use the same database."""
+
+    def __init__(
+        self, name: ContextName, database: Database, policy: Policy, *, clock: Clock, audit: AuditSink
+    ) -> None:
+        self.name = name
+        self._database = database
+        self._policy = policy
+        self._clock = clock
+        self._audit = audit
+        self._cached = CaSet(generation=-1, cas=())
+        self._signers: dict[KeyId, Signer] = {}
+        self._making = threading.Lock()
+
+    @property
+    def period(self) -> timedelta:
+        """The life of a normal certificate of this context."""
+        users = self.name is ContextName.CAU
+        return (self._policy.users if users else self._policy.services).validity
+
+    def snapshot(self, transaction: Transaction | None = None) -> CaSet:
+        """The CAs as they are now, in ``transaction`` or in a read of its own."""
+        if transaction is None:
+            with self._database.read() as own:
+                return self.snapshot(own)
+        cached = self._cached
+        generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
+        if cached.generation != generation:
+            rows = cas.select_all(transaction, self.name)
+            cached = self._cached = CaSet(generation=generation, cas=tuple(map(_parsed, rows)))
+        return cached
+
+    def signer(self) -> Signer:
+        """The CA that signs now, made first if there is none; its successor is made when that is due."""
+        now = self._clock()
+        current = self.ensure(now)
+        index = current.roles(now, self.period).signing
+        assert index is not None  # ensure() has seen to it
+        return self.signer_of(current.cas[index])
+
+    def signer_of(self, ca: Ca) -> Signer:
+        """The CA with its private key."""
+        signer = self._signers.get(ca.key_id)
+        if signer is None:
+            with self._database.read() as transaction:
+                key = cas.private_key(transaction, self.name, ca.key_id)
+            if key is None:
+                raise StoreError(f"The database has no key for the {self.name} CA {ca.key_id.hex()}.")
+            signer = Signer(certificate=ca.certificate, key=load_private_key_der(key))
+            self._signers[ca.key_id] = signer
+        return signer
+
+    def ensure(self, now: datetime) -> CaSet:
+        """Make a CA if none is valid, or the successor if it is due; of several that race, one wins."""
+        current = self.snapshot()
+        if not self._is_due(current, now):
+            return current
+        with self._making:  # another thread may have made it in the meantime
+            current = self.snapshot()
+            if self._is_due(current, now):
+                self._make(current, now)
+        return self.snapshot()
+
+    def _is_due(self, current: CaSet, now: datetime) -> bool:
+        due = current.roles(now, self.period).successor_due
+        return due is None or now >= due
+
+    def _make(self, current: CaSet, now: datetime) -> None:
+        life = PROFILES[self.name].ca_periods * self.period
+        rollover.check_ca_life(life, self.period)
+        key, validity = self._policy.key_type.generate(), Validity.starting(now, life)
+        valid = current.valid(now)
+        predecessor = valid[-1] if valid else None
+        if predecessor is None:
+            subject, extensions, link = *self._first_ca(), None
+            made = issue_ca(
+                key, subject=subject, extensions=extensions, validity=validity, serial=random_serial()
+            )
+        else:
+            made = issue_ca(
+                key,
+                subject=predecessor.certificate.subject,
+                extensions=profile.inherited_ca_extensions(predecessor.certificate),
+                validity=validity,
+                serial=random_serial(),
+            )
+            link = self._link(predecessor, made)
+        new = cas.NewCa(row=_row(made, link), private_key=dump_private_key_der(made.key))
+
+        def commit(transaction: Transaction) -> bool:
+            generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
+            if generation != current.generation:
+                return False
+            cas.insert(transaction, self.name, new)
+            return True
+
+        if self._database.write(commit):
+            self._audit(
+                AuditEvent.CA_CREATED,
+                context=self.name,
+                key_id=new.row.key_id.hex(),
+                serial=f"{made.certificate.serial_number:x}",
+                subject=made.certificate.subject.rfc4514_string(),
+            )
+
+    def _first_ca(self) -> tuple[x509.Name, list[Extension]]:
+        netloc = self._policy.netloc
+        subject = profile.ca_subject(PROFILES[self.name].title, netloc)
+        https = self.name is ContextName.HTTPS
+        return subject, profile.https_ca_extensions(netloc) if https else profile.ca_extensions()
+
+    def _link(self, predecessor: Ca, successor: Signer) -> str:
+        payload = {
+            "old_pem": dump_pem(predecessor.certificate).decode("ascii"),
+            "new_pem": dump_pem(successor.certificate).decode("ascii"),
+        }
+        return message.sign(payload, self.signer_of(predecessor).key).dump().decode("ascii")
+
+
+def _parsed(row: cas.CaRow) -> Ca:
+    return Ca(key_id=row.key_id, certificate=load_certificate_der(row.certificate), link=row.link)
+
+
+def _row(made: Signer, link: str | None) -> cas.CaRow:
+    certificate = made.certificate
+    return cas.CaRow(
+        key_id=subject_key_id(certificate),
+        not_before=int(not_before(certificate).timestamp()),
+        not_after=int(not_after(certificate).timestamp()),
+        certificate=dump_der(certificate),
+        link=link,
+    )

@@ -1,0 +1,178 @@
+"""Revocation: which serials are revoked, and the lists that say so.
+
+A list is stored when it is made and served from memory while its number is the newest. It is made again on demand: after a
+revocation, and from half its life on. Each CA's list names what that CA issued, and serials whose issuer nobody knows.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from functools import partial
+
+from cryptography import x509
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.document import Document
+from caucase.authority.keyring import Ca, Keyring
+from caucase.authority.policy import CRL_PERIODS
+from caucase.clock import Clock
+from caucase.core import crl
+from caucase.core.rollover import BACKDATE
+from caucase.core.x509 import KeyId, Serial, not_after
+from caucase.errors import AlreadyRevoked, NotFound
+from caucase.store import Database, Transaction, issued, revocations, settings
+from caucase.store.schema import from_seconds
+
+
+class RevocationLists:
+    """The revoked serials and published lists of one context. Thread-safe."""
+
+    def __init__(self, keyring: Keyring, database: Database, *, clock: Clock, audit: AuditSink) -> None:
+        self._keyring = keyring
+        self._context = keyring.name
+        self._database = database
+        self._clock = clock
+        self._audit = audit
+        self._making = threading.Lock()
+        self._ready: dict[tuple[KeyId, int, bool], Document] = {}
+        self._all: tuple[tuple[Document, ...], Document] | None = None
+
+    @property
+    def life(self) -> timedelta:
+        """From a list's lastUpdate to its nextUpdate."""
+        return CRL_PERIODS * self._keyring.period
+
+    def revoke_certificate(self, certificate: x509.Certificate, issuer: Ca) -> None:
+        """Revoke a certificate of this context's; AlreadyRevoked."""
+        end = not_after(certificate)
+        self._revoke(Serial(certificate.serial_number), issuer=issuer.key_id, end=end)
+
+    def revoke_serial(self, serial: Serial) -> None:
+        """Revoke whatever has this serial, known or not; AlreadyRevoked."""
+        with self._database.read() as transaction:
+            known = issued.select(transaction, self._context, serial)
+        if known is not None:
+            self._revoke(serial, issuer=known.issuer, end=from_seconds(known.not_after))
+        else:
+            last = max(ca.lifetime.not_after for ca in self._keyring.ensure(self._clock()).cas)
+            self._revoke(serial, issuer=revocations.UNKNOWN_ISSUER, end=last)
+
+    def _revoke(self, serial: Serial, *, issuer: KeyId, end: datetime) -> None:
+        now = self._clock()
+        row = revocations.RevocationRow(
+            serial=serial,
+            issuer=issuer,
+            revoked_at=int(now.timestamp()),
+            keep_until=int((end + self.life).timestamp()),
+            entry=crl.revocation_entry(serial, now),
+        )
+
+        def commit(transaction: Transaction) -> None:
+            if revocations.is_revoked(transaction, self._context, serial):
+                raise AlreadyRevoked("This certificate is revoked already.")
+            revocations.insert(transaction, self._context, row)
+
+        self._database.write(commit)
+
+    def document(self, aki: int, *, pem: bool) -> Document:
+        """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""
+        with self._database.read() as transaction:
+            current = self._keyring.snapshot(transaction)
+        named = [ca for ca in current.valid(self._clock()) if int.from_bytes(ca.key_id, "big") == aki]
+        if not named:
+            raise NotFound("There is no valid CA with this key identifier.")
+        return self._documents(named, pem=pem)[0]
+
+    def all_documents(self) -> Document:
+        """The lists of all valid CAs, PEM, oldest CA first."""
+        valid = self._keyring.ensure(self._clock()).valid(self._clock())
+        parts = tuple(self._documents(valid, pem=True))
+        cached = self._all
+        if cached is None or cached[0] != parts:
+            body = b"".join(part.body for part in parts)
+            whole = Document.of(body, max(part.last_modified for part in parts))
+            cached = self._all = (parts, whole)
+        return cached[1]
+
+    def refresh(self, now: datetime) -> None:
+        """Make every list again that is missing, out of date, or past half its life."""
+        if self._stale(now):
+            with self._making:
+                if self._stale(now):  # another thread may have made them in the meantime
+                    self._publish(now)
+
+    def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
+        self.refresh(self._clock())
+        with self._database.read() as transaction:
+            numbers = revocations.list_dates(transaction, self._context)
+            return [self._document(transaction, ca.key_id, numbers[ca.key_id][0], pem=pem) for ca in cas]
+
+    def _document(self, transaction: Transaction, issuer: KeyId, number: int, *, pem: bool) -> Document:
+        key = (issuer, number, pem)
+        document = self._ready.get(key)
+        if document is None:
+            row = revocations.select_list(transaction, self._context, issuer)
+            assert row is not None  # its number was read in the same transaction
+            body = crl.to_pem(row.der) if pem else row.der
+            document = Document.of(body, from_seconds(row.this_update))
+            outdated = [old for old in list(self._ready) if old[0] == issuer and old[1] != number]
+            for old in outdated:
+                self._ready.pop(old, None)
+            self._ready[key] = document
+        return document
+
+    def _stale(self, now: datetime) -> bool:
+        """Whether some valid CA's list is missing, behind the counter, or past half its life."""
+        with self._database.read() as transaction:
+            newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
+            stored = revocations.list_dates(transaction, self._context)
+            current = self._keyring.snapshot(transaction)
+        return any(self._needs_list(ca.key_id, stored, newest, now) for ca in current.valid(now))
+
+    def _needs_list(
+        self, key_id: KeyId, stored: dict[KeyId, tuple[int, int]], newest: int, now: datetime
+    ) -> bool:
+        number, this_update = stored.get(key_id, (0, 0))
+        age = now - from_seconds(this_update)
+        # A list from the future (the clock was put back) would lapse late: better a new one.
+        return number < newest or age >= self.life / 2 or age < -self.life / 2
+
+    def _publish(self, now: datetime) -> None:
+        """Number, sign and store new lists. A number is never used for two different lists of a CA."""
+
+        def take_number(transaction: Transaction) -> None:
+            newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
+            stored = revocations.list_dates(transaction, self._context)
+            valid = self._keyring.snapshot(transaction).valid(now)
+            # With a list behind, another process or a revocation has taken the number that is used next.
+            if all(stored.get(ca.key_id, (newest, 0))[0] == newest for ca in valid):
+                settings.count(transaction, self._context, settings.CRL_NUMBER)
+
+        self._database.write(take_number)
+        with self._database.read() as transaction:
+            number = settings.counter(transaction, self._context, settings.CRL_NUMBER)
+            contents = [
+                (ca, list(revocations.entries(transaction, self._context, ca.key_id, int(now.timestamp()))))
+                for ca in self._keyring.snapshot(transaction).valid(now)
+            ]
+        for ca, entries in contents:
+            row = self._signed(ca, entries, number, now)
+            if self._database.write(partial(revocations.publish, context=self._context, row=row)):
+                self._audit(
+                    AuditEvent.CRL_PUBLISHED, context=self._context, key_id=ca.key_id.hex(), number=number
+                )
+
+    def _signed(self, ca: Ca, entries: list[bytes], number: int, now: datetime) -> revocations.CrlRow:
+        this_update = now.replace(microsecond=0) - BACKDATE
+        next_update = this_update + self.life
+        der = crl.build_crl(
+            self._keyring.signer_of(ca), entries, number=number, this_update=this_update, next_update=next_update
+        )
+        return revocations.CrlRow(
+            issuer=ca.key_id,
+            number=number,
+            this_update=int(this_update.timestamp()),
+            next_update=int(next_update.timestamp()),
+            der=der,
+        )

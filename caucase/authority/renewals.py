@@ -1,0 +1,85 @@
+"""Renewals: whoever holds the key of a valid certificate gets a new one, without asking anybody."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from functools import partial
+
+from cryptography import x509
+
+from caucase.authority.audit import AuditEvent
+from caucase.authority.issuer import Issuer
+from caucase.clock import Clock
+from caucase.core import profile
+from caucase.core.message import SignedMessage
+from caucase.core.profile import Asked
+from caucase.core.x509 import (
+    dump_der,
+    dump_pem,
+    key_id,
+    load_certificate,
+    load_certificate_der,
+    load_request,
+    public_key,
+)
+from caucase.store import Database, Transaction, issued
+
+
+class Renewals:
+    """The renewals of CAU or CAS. Thread-safe."""
+
+    def __init__(self, issuer: Issuer, database: Database, *, clock: Clock) -> None:
+        self.name = issuer.name
+        self._issuer = issuer
+        self._database = database
+        self._clock = clock
+
+    def renew(self, signed: SignedMessage, *, address: str) -> bytes:
+        """A new certificate, in PEM, for the holder of a valid one: who signed the message with its key.
+
+        The same message again gets the same answer. Malformed, NotAcceptable, CertificateInvalid.
+        """
+        old = load_certificate(signed.text("crt_pem").encode("utf-8", "replace"))
+        csr = load_request(signed.text("renew_csr_pem").encode("utf-8", "replace"))
+        self._issuer.check_own(old)
+        signed.check(public_key(old))
+        profile.check_request(csr, backups=self._issuer.profile.backups)
+        now = self._clock()
+        digest = hashlib.sha256(dump_der(old) + dump_der(csr)).digest()
+        with self._database.read() as transaction:
+            answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
+        if answered is None:
+            certificate = self._issuer.certify(csr, Asked.by(old), auto_signed=profile.is_auto_signed(old))
+            answered = self._database.write(partial(self._store, old, digest, certificate, now))
+            if answered == dump_der(certificate):
+                self._issuer.report(
+                    AuditEvent.CERTIFICATE_RENEWED,
+                    certificate,
+                    address=address,
+                    renewed_from=f"{old.serial_number:x}",
+                )
+        return dump_pem(load_certificate_der(answered))
+
+    def _store(
+        self,
+        old: x509.Certificate,
+        digest: bytes,
+        certificate: x509.Certificate,
+        now: datetime,
+        transaction: Transaction,
+    ) -> bytes:
+        """The certificate that is the answer, in DER: this one, or the one another thread has stored."""
+        self._issuer.check_not_revoked(transaction, old)
+        answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
+        if answered is not None:
+            return answered
+        renewal = issued.RenewalRow(
+            digest=digest,
+            key_id=key_id(public_key(certificate)),
+            certificate=dump_der(certificate),
+            keep_until=int(self._issuer.kept_until(certificate).timestamp()),
+        )
+        issued.insert_renewal(transaction, self.name, renewal)
+        self._issuer.record(transaction, certificate)
+        return renewal.certificate

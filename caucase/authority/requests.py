@@ -1,0 +1,239 @@
+"""Requests: taken, waiting for a user's decision, signed or rejected, fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from functools import partial
+
+from cryptography import x509
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.issuer import Issuer
+from caucase.authority.principal import Principal
+from caucase.clock import Clock
+from caucase.core import profile
+from caucase.core.profile import Asked
+from caucase.core.x509 import (
+    dump_der,
+    dump_pem,
+    key_id,
+    load_certificate_der,
+    load_request,
+    load_request_der,
+    public_key,
+)
+from caucase.errors import DuplicateKey, NotFound, QueueFull, StoreError
+from caucase.store import Database, Transaction, requests, settings
+from caucase.store.requests import REQUEST_ID_BITS, NewRequest, RequestId
+
+# Two random 63-bit numbers are the same once in 10^9 even among 10^5 requests; three tries are plenty.
+_ID_TRIES = 3
+
+# The address of a request that came with a command on the server itself.
+_LOCAL = "local"
+
+_NO_REQUEST = "There is no such request, or not any more."
+_NOT_PENDING = "There is no such pending request."
+_NO_CERTIFICATE = "There is no such certificate: not signed yet, rejected, or not kept any more."
+
+
+@dataclass(frozen=True, kw_only=True)
+class PendingRequest:
+    """A request that waits for a user's decision."""
+
+    id: RequestId
+    csr_pem: bytes
+
+
+class Requests:
+    """The requests of CAU or CAS. Thread-safe. A use case decides and signs first, then compares and commits."""
+
+    def __init__(
+        self, issuer: Issuer, database: Database, *, auto_approve_count: int, clock: Clock, audit: AuditSink
+    ) -> None:
+        self.name = issuer.name
+        self._issuer = issuer
+        self._database = database
+        self._auto_approve_count = auto_approve_count
+        self._clock = clock
+        self._audit = audit
+
+    def submit(self, csr_pem: bytes, *, address: str) -> RequestId:
+        """Take a request, or recognise it. Malformed, NotAcceptable, DuplicateKey, QueueFull."""
+        new = self._parsed(csr_pem, address)
+        with self._database.read() as transaction:
+            known = requests.find(transaction, self.name, new.digest, new.submitted_at)
+            is_automatic = self._is_automatic(transaction)
+        if known is not None:
+            return known.id
+        # Signed before it is stored, so that the two are stored together.
+        certificate = self._certified(new, auto_signed=True) if is_automatic else None
+
+        def commit(transaction: Transaction) -> tuple[RequestId, bool, bool]:
+            """The id, whether it is new, whether it was signed."""
+            known = requests.find(transaction, self.name, new.digest, new.submitted_at)
+            if known is not None:
+                return known.id, False, False
+            signed = certificate if self._is_automatic(transaction) else None
+            if signed is None and requests.count_pending(transaction, self.name) >= self._issuer.policy.max_pending:
+                raise QueueFull("Too many requests are pending.", "Ask an operator to sign or reject some.")
+            request_id = self._insert(transaction, new)
+            if signed is not None:
+                self._store_certificate(transaction, request_id, signed)
+            return request_id, True, signed is not None
+
+        request_id, is_new, is_signed = self._database.write(commit)
+        if is_new:
+            self._report_submission(request_id, new)
+        if is_signed and certificate is not None:
+            self._report_signature(request_id, certificate, user="automatic", address=address)
+        return request_id
+
+    def approve(self, csr_pem: bytes, *, by: Principal) -> bytes:
+        """Take a request that never crossed the network and sign it at once; the certificate in PEM.
+
+        The queue's limit does not apply, so whoever runs the server cannot be shut out. A request that waits already is
+        signed, and one that was signed is answered again. Malformed, NotAcceptable, DuplicateKey.
+        """
+        new = self._parsed(csr_pem, _LOCAL)
+        certificate = self._certified(new, auto_signed=False)
+
+        def commit(transaction: Transaction) -> tuple[RequestId, bytes]:
+            known = requests.find(transaction, self.name, new.digest, new.submitted_at)
+            if known is not None and known.certificate is not None:
+                return known.id, known.certificate
+            request_id = self._insert(transaction, new) if known is None else known.id
+            self._store_certificate(transaction, request_id, certificate)
+            return request_id, dump_der(certificate)
+
+        request_id, der = self._database.write(commit)
+        if der == dump_der(certificate):
+            self._report_signature(request_id, certificate, user=by.subject, address=_LOCAL)
+        return dump_pem(load_certificate_der(der))
+
+    def request(self, request_id: RequestId) -> bytes:
+        """A request, pending or signed and still kept, in PEM; NotFound."""
+        row = self._select(request_id)
+        if row is None:
+            raise NotFound(_NO_REQUEST)
+        return dump_pem(load_request_der(row.csr))
+
+    def pending(self) -> list[PendingRequest]:
+        """What waits for a decision, longest first."""
+        with self._database.read() as transaction:
+            rows = requests.select_pending(transaction, self.name)
+        return [PendingRequest(id=row.id, csr_pem=dump_pem(load_request_der(row.csr))) for row in rows]
+
+    def sign(
+        self, request_id: RequestId, *, by: Principal, address: str, template_pem: bytes | None = None
+    ) -> None:
+        """Sign a pending request, with subject and extensions of the template's if there is one.
+
+        NotFound if it is not pending (any more); Malformed, NotAcceptable for the template.
+        """
+        row = self._select(request_id)
+        if row is None or row.certificate is not None:
+            raise NotFound(_NOT_PENDING)
+        csr = load_request_der(row.csr)
+        asked = Asked.by(csr if template_pem is None else load_request(template_pem))
+        profile.check_identity(asked)
+        certificate = self._issuer.certify(csr, asked, auto_signed=False)
+        store = partial(self._store_certificate, request_id=request_id, certificate=certificate)
+        if not self._database.write(store):
+            raise NotFound(_NOT_PENDING)  # another user was faster
+        self._report_signature(request_id, certificate, user=by.subject, address=address)
+
+    def reject(self, request_id: RequestId, *, by: Principal, address: str) -> None:
+        """Forget a pending request; NotFound if it is not pending."""
+        delete = partial(requests.delete_pending, context=self.name, request_id=request_id)
+        if not self._database.write(delete):
+            raise NotFound(_NOT_PENDING)
+        self._audit(
+            AuditEvent.REQUEST_REJECTED, context=self.name, csr_id=request_id, user=by.subject, address=address
+        )
+
+    def certificate(self, request_id: RequestId) -> bytes:
+        """The certificate made for a request, in PEM; NotFound while it is pending, and once it is not kept."""
+        row = self._select(request_id)
+        if row is None or row.certificate is None:
+            raise NotFound(_NO_CERTIFICATE)
+        kept = self._issuer.profile.kept_after_read
+        if row.read_at is None and kept is not None:
+            now = self._clock()
+            until = int((now + kept).timestamp())
+            self._database.write(
+                partial(
+                    requests.set_read,
+                    context=self.name,
+                    request_id=request_id,
+                    now=int(now.timestamp()),
+                    keep_until=until,
+                )
+            )
+        return dump_pem(load_certificate_der(row.certificate))
+
+    def _parsed(self, csr_pem: bytes, address: str) -> NewRequest:
+        csr = load_request(csr_pem)
+        profile.check_request(csr, backups=self._issuer.profile.backups)
+        der = dump_der(csr)
+        return NewRequest(
+            key_id=key_id(public_key(csr)),
+            digest=hashlib.sha256(der).digest(),
+            csr=der,
+            address=address,
+            submitted_at=int(self._clock().timestamp()),
+        )
+
+    def _certified(self, new: NewRequest, *, auto_signed: bool) -> x509.Certificate:
+        csr = load_request_der(new.csr)
+        return self._issuer.certify(csr, Asked.by(csr), auto_signed=auto_signed)
+
+    def _is_automatic(self, transaction: Transaction) -> bool:
+        received = settings.counter(transaction, self.name, settings.RECEIVED_CSR)
+        return received < self._auto_approve_count
+
+    def _select(self, request_id: RequestId) -> requests.RequestRow | None:
+        with self._database.read() as transaction:
+            return requests.select(transaction, self.name, request_id, int(self._clock().timestamp()))
+
+    def _insert(self, transaction: Transaction, new: NewRequest) -> RequestId:
+        """Store a request as pending, and count it; DuplicateKey."""
+        if self._issuer.profile.unique_keys and requests.key_is_known(
+            transaction, self.name, new.key_id, new.submitted_at
+        ):
+            raise DuplicateKey("There is another request for the same key.", "Make a new key for this one.")
+        settings.count(transaction, self.name, settings.RECEIVED_CSR)
+        for _ in range(_ID_TRIES):
+            request_id = RequestId(secrets.randbits(REQUEST_ID_BITS))
+            if requests.insert(transaction, self.name, request_id, new):
+                return request_id
+        raise StoreError("No free request id was found.")
+
+    def _store_certificate(
+        self, transaction: Transaction, request_id: RequestId, certificate: x509.Certificate
+    ) -> bool:
+        """Turn a pending request into a signed one; False if it is not pending."""
+        until = int(self._issuer.kept_until(certificate).timestamp())
+        if not requests.set_certificate(transaction, self.name, request_id, dump_der(certificate), until):
+            return False
+        self._issuer.record(transaction, certificate)
+        return True
+
+    def _report_submission(self, request_id: RequestId, new: NewRequest) -> None:
+        self._audit(
+            AuditEvent.REQUEST_SUBMITTED,
+            context=self.name,
+            csr_id=request_id,
+            key_id=new.key_id.hex(),
+            subject=load_request_der(new.csr).subject.rfc4514_string(),
+            address=new.address,
+        )
+
+    def _report_signature(
+        self, request_id: RequestId, certificate: x509.Certificate, *, user: str, address: str
+    ) -> None:
+        self._issuer.report(
+            AuditEvent.CERTIFICATE_SIGNED, certificate, csr_id=request_id, user=user, address=address
+        )

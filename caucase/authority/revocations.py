@@ -1,0 +1,55 @@
+"""Revocation by a certificate's holder, or by a user."""
+
+from __future__ import annotations
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.issuer import Issuer
+from caucase.authority.lists import RevocationLists
+from caucase.authority.principal import Principal
+from caucase.clock import Clock
+from caucase.core.message import SignedMessage
+from caucase.core.x509 import SERIAL_MAX, Serial, check_validity, load_certificate, public_key
+from caucase.errors import Malformed, NotAuthenticated
+
+
+class Revocations:
+    """The revocations of CAU or CAS. Thread-safe."""
+
+    def __init__(self, issuer: Issuer, lists: RevocationLists, *, clock: Clock, audit: AuditSink) -> None:
+        self.name = issuer.name
+        self._issuer = issuer
+        self._lists = lists
+        self._clock = clock
+        self._audit = audit
+
+    def revoke(self, message: SignedMessage, *, by: Principal | None, address: str) -> None:
+        """Revoke a certificate. A message signed with its key needs nobody; one without signature needs a user.
+
+        Malformed, CertificateInvalid, NotAuthenticated, AlreadyRevoked.
+        """
+        if message.is_null and by is None:
+            raise NotAuthenticated("A message without signature needs a user's certificate.")
+        if message.is_null and "revoke_serial" in message.fields:
+            serial = _serial(message.fields["revoke_serial"])
+            self._lists.revoke_serial(serial)
+        else:
+            certificate = load_certificate(message.text("revoke_crt_pem").encode("utf-8", "replace"))
+            issuer = self._issuer.issuer_of(certificate)
+            if not message.is_null:
+                message.check(public_key(certificate))
+            check_validity(certificate, self._clock())
+            self._lists.revoke_certificate(certificate, issuer)
+            serial = Serial(certificate.serial_number)
+        self._audit(
+            AuditEvent.CERTIFICATE_REVOKED,
+            context=self.name,
+            serial=f"{serial:x}",
+            user="its holder" if by is None or not message.is_null else by.subject,
+            address=address,
+        )
+
+
+def _serial(value: object) -> Serial:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value <= SERIAL_MAX:
+        raise Malformed("A serial is a positive integer of at most 20 octets.")
+    return Serial(value)

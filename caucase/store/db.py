@@ -1,0 +1,250 @@
+"""Opens the database and runs transactions.
+
+Reads run in the calling thread, each thread with a connection of its own. Writes go to one writer thread that gathers what is
+waiting into one commit, so throughput does not depend on how often the disk can sync. What ``write`` has returned from is on
+disk (``synchronous=FULL``). Several processes may have the same database open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from caucase.errors import StoreError
+from caucase.store.schema import APPLICATION_ID, MIGRATIONS
+
+Transaction: TypeAlias = sqlite3.Connection  # a connection inside a transaction that its owner ends
+
+_T = TypeVar("_T")
+
+# How long to wait for another process's transaction, in seconds; those are as short as ours.
+_BUSY_TIMEOUT = 30.0
+# Enough to keep the disk busy, and few enough that the first of a batch does not wait for long.
+_BATCH_LIMIT = 256
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class _Write:
+    """One unit of work, and where its result is awaited."""
+
+    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+        self.work = work
+        self.future: Future[Any] = Future()
+
+
+class Database:
+    """An open database. Thread-safe. Close it when done: it is a context manager."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open, and with ``create`` make, the database at ``path``; StoreError if it cannot be used."""
+        self.path = path
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._closed = False
+        _prepare_file(path, create=create)
+        with _store_errors(path):
+            self._migrate()
+
+    def __enter__(self) -> Database:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """One consistent view of the database for the calling thread. Do not nest; do not write."""
+        with _store_errors(self.path):
+            connection = self._own_connection()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    def write(self, work: Callable[[Transaction], _T]) -> _T:
+        """Run ``work`` in a write transaction and return its result once that is on disk.
+
+        ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it raises, its
+        changes alone are undone and the exception arrives here. StoreError when the commit fails.
+        """
+        job = _Write(work)
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"The database {self.path} is closed.")
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write_batches, name="database writer", daemon=True)
+                self._writer.start()
+            self._queue.put(job)
+        with _store_errors(self.path):
+            result: _T = job.future.result()
+            return result
+
+    def check(self) -> None:
+        """A real read, and no more: StoreError if the database does not answer."""
+        with self.read() as transaction:
+            transaction.execute("SELECT COUNT(*) FROM setting").fetchone()
+
+    def close(self) -> None:
+        """Finish the writes that were asked for and close all connections."""
+        with self._lock:
+            self._closed = True
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            self._queue.put(None)
+            writer.join()
+        with self._lock:
+            connections, self._connections = self._connections, []
+        for connection in connections:
+            connection.close()
+
+    def _own_connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        # Threads of a pool end without telling, so close() closes their connections from its own thread.
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        with self._lock:
+            if self._closed:
+                connection.close()
+                raise StoreError(f"The database {self.path} is closed.")
+            self._connections.append(connection)
+        return connection
+
+    def _migrate(self) -> None:
+        connection = self._own_connection()
+        if _number(connection, "application_id") == APPLICATION_ID and _number(connection, "user_version") == len(
+            MIGRATIONS
+        ):
+            return
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._check_ours(connection)
+            for migration in MIGRATIONS[_number(connection, "user_version") :]:
+                for statement in _statements(migration):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def _check_ours(self, connection: sqlite3.Connection) -> None:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+        application_id = _number(connection, "application_id")
+        if application_id != APPLICATION_ID and (tables or application_id):
+            raise StoreError(f"{self.path} is not a database of this release.", "Name another file with --db.")
+        if _number(connection, "user_version") > len(MIGRATIONS):
+            raise StoreError(f"{self.path} was made by a newer release.", "Install that release again.")
+
+    def _write_batches(self) -> None:
+        connection: sqlite3.Connection | None = None
+        while batch := self._next_batch():
+            try:
+                if connection is None:
+                    connection = self._connect()
+                _commit(connection, batch)
+            except Exception as error:  # every waiting caller must hear of it, whatever it is
+                for job in batch:
+                    if not job.future.done():
+                        job.future.set_exception(error)
+
+    def _next_batch(self) -> list[_Write]:
+        """At least one write, and whatever else is waiting; empty when there will be no more."""
+        batch = []
+        with contextlib.suppress(queue.Empty):
+            job = self._queue.get()
+            while job is not None:
+                batch.append(job)
+                if len(batch) == _BATCH_LIMIT:
+                    return batch
+                job = self._queue.get_nowait()
+            if batch:
+                self._queue.put(None)  # the end again, for the next call
+        return batch
+
+
+def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:
+    """Run a batch in one transaction; each result is set only after the commit."""
+    results: list[tuple[_Write, Any]] = []
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for job in batch:
+            connection.execute("SAVEPOINT job")
+            try:
+                results.append((job, job.work(connection)))
+            except Exception as error:
+                if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
+                    raise
+                connection.execute("ROLLBACK TO job")
+                job.future.set_exception(error)
+            connection.execute("RELEASE job")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    for job, result in results:
+        job.future.set_result(result)
+
+
+@contextlib.contextmanager
+def _store_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"The database {path} cannot be used: {error}.") from error
+
+
+def _prepare_file(path: Path, *, create: bool) -> None:
+    """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant."""
+    try:
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        descriptor = os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
+    except FileNotFoundError:
+        raise StoreError(f"There is no database {path}.") from None
+    except OSError as error:
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}.") from error
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"{path} is not a file.")
+        if found.st_mode & _OTHERS:
+            raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
+    finally:
+        os.close(descriptor)
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    value: int = connection.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return value
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a migration; ``executescript`` would commit the transaction it runs in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

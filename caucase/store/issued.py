@@ -1,0 +1,67 @@
+"""What was issued: which CA a serial belongs to, and renewals that may be asked for again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from caucase.core.x509 import KeyId, Serial
+from caucase.store.db import Transaction
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedRow:
+    """``issuer``: key identifier of the CA. ``not_after``: Unix seconds."""
+
+    serial: Serial
+    issuer: KeyId
+    not_after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewalRow:
+    """A renewal that was answered. ``digest``: of what was asked. ``key_id``: of the new key."""
+
+    digest: bytes
+    key_id: KeyId
+    certificate: bytes
+    keep_until: int
+
+
+def serial_text(serial: Serial) -> str:
+    """A serial as the database has it."""
+    return f"{serial:x}"
+
+
+def insert(transaction: Transaction, context: str, issued: IssuedRow) -> None:
+    transaction.execute(
+        "INSERT INTO issued VALUES (?, ?, ?, ?)",
+        (context, serial_text(issued.serial), issued.issuer, issued.not_after),
+    )
+
+
+def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow | None:
+    row = transaction.execute(
+        "SELECT issuer, not_after FROM issued WHERE context = ? AND serial = ?", (context, serial_text(serial))
+    ).fetchone()
+    return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
+
+
+def find_renewal(transaction: Transaction, digest: bytes, now: int) -> bytes | None:
+    """The certificate that was the answer to the same renewal."""
+    row = transaction.execute(
+        "SELECT certificate FROM renewal WHERE digest = ? AND keep_until >= ?", (digest, now)
+    ).fetchone()
+    return None if row is None else row[0]
+
+
+def insert_renewal(transaction: Transaction, context: str, renewal: RenewalRow) -> None:
+    transaction.execute(
+        "INSERT OR REPLACE INTO renewal VALUES (?, ?, ?, ?, ?)",
+        (renewal.digest, context, renewal.key_id, renewal.certificate, renewal.keep_until),
+    )
+
+
+def delete_expired(transaction: Transaction, now: int) -> int:
+    """Forget, in all contexts, expired certificates and renewals that need not be kept any more; how many."""
+    certificates = transaction.execute("DELETE FROM issued WHERE not_after < ?", (now,)).rowcount
+    return certificates + transaction.execute("DELETE FROM renewal WHERE keep_until < ?", (now,)).rowcount

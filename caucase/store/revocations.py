@@ -1,0 +1,93 @@
+"""Revoked serials, and the newest list of each CA."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from caucase.core.x509 import KeyId, Serial
+from caucase.store.db import Transaction
+from caucase.store.issued import serial_text
+from caucase.store.settings import CRL_NUMBER, count
+
+UNKNOWN_ISSUER = KeyId(b"")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevocationRow:
+    """A revocation. ``issuer``: the CA's key identifier, or ``UNKNOWN_ISSUER``: then it is on every list of the context."""
+
+    serial: Serial
+    issuer: KeyId
+    revoked_at: int
+    keep_until: int
+    entry: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrlRow:
+    """A published list. Dates in Unix seconds."""
+
+    issuer: KeyId
+    number: int
+    this_update: int
+    next_update: int
+    der: bytes
+
+
+def is_revoked(transaction: Transaction, context: str, serial: Serial, issuer: KeyId | None = None) -> bool:
+    """Whether this serial is revoked; with ``issuer``, whether for that CA."""
+    row = transaction.execute(
+        "SELECT issuer FROM revocation WHERE context = ? AND serial = ?", (context, serial_text(serial))
+    ).fetchone()
+    return row is not None and (issuer is None or row[0] in (issuer, UNKNOWN_ISSUER))
+
+
+def insert(transaction: Transaction, context: str, row: RevocationRow) -> int:
+    """Store a revocation; the number that the next list has."""
+    transaction.execute(
+        "INSERT INTO revocation VALUES (?, ?, ?, ?, ?, ?)",
+        (context, serial_text(row.serial), row.issuer, row.revoked_at, row.keep_until, row.entry),
+    )
+    return count(transaction, context, CRL_NUMBER)
+
+
+def entries(transaction: Transaction, context: str, issuer: KeyId, now: int) -> Iterator[bytes]:
+    """The encoded entries of one CA's list."""
+    rows = transaction.execute(
+        "SELECT entry FROM revocation WHERE context = ? AND issuer IN (?, ?) AND keep_until >= ?",
+        (context, issuer, UNKNOWN_ISSUER, now),
+    )
+    return (entry for (entry,) in rows)
+
+
+def list_dates(transaction: Transaction, context: str) -> dict[KeyId, tuple[int, int]]:
+    """Number and this_update of each stored list, without the list."""
+    rows = transaction.execute("SELECT issuer, number, this_update FROM crl WHERE context = ?", (context,))
+    return {KeyId(issuer): (number, this_update) for issuer, number, this_update in rows}
+
+
+def select_list(transaction: Transaction, context: str, issuer: KeyId) -> CrlRow | None:
+    row = transaction.execute(
+        "SELECT number, this_update, next_update, der FROM crl WHERE context = ? AND issuer = ?", (context, issuer)
+    ).fetchone()
+    if row is None:
+        return None
+    number, this_update, next_update, der = row
+    return CrlRow(issuer=issuer, number=number, this_update=this_update, next_update=next_update, der=der)
+
+
+def publish(transaction: Transaction, context: str, row: CrlRow) -> bool:
+    """Make this the CA's newest list; False if there is one with this number or a later one already."""
+    changed = transaction.execute(
+        "INSERT INTO crl VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET number = excluded.number,"
+        " this_update = excluded.this_update, next_update = excluded.next_update, der = excluded.der"
+        " WHERE excluded.number > crl.number",
+        (context, row.issuer, row.number, row.this_update, row.next_update, row.der),
+    ).rowcount
+    return changed == 1
+
+
+def delete_expired(transaction: Transaction, now: int) -> int:
+    """Forget, in all contexts, revocations that no list needs any more; how many."""
+    return transaction.execute("DELETE FROM revocation WHERE keep_until < ?", (now,)).rowcount

@@ -1,0 +1,109 @@
+"""What is in the database, as numbered migrations. A migration that was released is never edited, only followed by another.
+
+Dates are Unix seconds, certificates and requests DER, serials lower-case hexadecimal text (as openssl prints them), ``issuer``
+and ``key_id`` key identifiers. Every table of an aggregate starts with its context: cau, cas or https.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+APPLICATION_ID = 0x63617563  # "cauc"
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    -- What must not change once it was used: the netloc, locked auto-approve counts.
+    CREATE TABLE setting (
+        name TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    -- received_csr: submissions so far. crl_number: of the newest list. ca_generation: moves when CAs change.
+    CREATE TABLE counter (
+        context TEXT NOT NULL,
+        name TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        PRIMARY KEY (context, name)
+    ) WITHOUT ROWID;
+
+    -- link: the signed message by which the CA before it vouches for this one.
+    CREATE TABLE ca (
+        context TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        not_before INTEGER NOT NULL,
+        not_after INTEGER NOT NULL,
+        certificate BLOB NOT NULL,
+        private_key BLOB NOT NULL,
+        link TEXT,
+        PRIMARY KEY (context, key_id)
+    );
+
+    -- Pending while certificate is null. digest: SHA-256 of the request, to recognise it when it is put again.
+    CREATE TABLE request (
+        id INTEGER PRIMARY KEY,
+        context TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        csr BLOB NOT NULL,
+        address TEXT NOT NULL,
+        submitted_at INTEGER NOT NULL,
+        certificate BLOB,
+        keep_until INTEGER,
+        read_at INTEGER,
+        UNIQUE (context, digest)
+    );
+    CREATE INDEX request_pending ON request (context, submitted_at) WHERE certificate IS NULL;
+    CREATE INDEX request_key ON request (context, key_id);
+    CREATE INDEX request_kept ON request (keep_until) WHERE keep_until IS NOT NULL;
+
+    -- A renewal that was answered, to answer it again. digest: SHA-256 over the old certificate and the request.
+    CREATE TABLE renewal (
+        digest BLOB PRIMARY KEY,
+        context TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        certificate BLOB NOT NULL,
+        keep_until INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX renewal_key ON renewal (context, key_id);
+    CREATE INDEX renewal_kept ON renewal (keep_until);
+
+    -- What was issued, so that a bare serial tells which CA's list it belongs to and for how long.
+    CREATE TABLE issued (
+        context TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        issuer BLOB NOT NULL,
+        not_after INTEGER NOT NULL,
+        PRIMARY KEY (context, serial)
+    ) WITHOUT ROWID;
+    CREATE INDEX issued_end ON issued (not_after);
+
+    -- issuer is empty when only the serial is known. entry: the encoded entry of the list.
+    CREATE TABLE revocation (
+        context TEXT NOT NULL,
+        serial TEXT NOT NULL,
+        issuer BLOB NOT NULL,
+        revoked_at INTEGER NOT NULL,
+        keep_until INTEGER NOT NULL,
+        entry BLOB NOT NULL,
+        PRIMARY KEY (context, serial)
+    ) WITHOUT ROWID;
+    CREATE INDEX revocation_list ON revocation (context, issuer, keep_until, entry);
+    CREATE INDEX revocation_kept ON revocation (keep_until);
+
+    -- The newest list of each CA.
+    CREATE TABLE crl (
+        context TEXT NOT NULL,
+        issuer BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        this_update INTEGER NOT NULL,
+        next_update INTEGER NOT NULL,
+        der BLOB NOT NULL,
+        PRIMARY KEY (context, issuer)
+    );
+    """,
+)
+
+
+def from_seconds(seconds: int) -> datetime:
+    """A stored date as an aware one."""
+    return datetime.fromtimestamp(seconds, UTC)
