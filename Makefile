@@ -1,0 +1,95 @@
+# make venv    the project in .venv, its commands in .venv/bin
+# make run     a demonstration on localhost:8009 and :8010, data in ./var, until Ctrl-C
+# make test    linters and all tests
+# make lint    linters only
+# make bench   what is fast, in numbers
+# make clean   everything away that these made
+#
+# Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
+# make and python3 has to be there; the rest is installed with apt, as root or through sudo.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+SYSTEM_PYTHON := /usr/bin/python3
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
+
+RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
+    python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
+    curl openssl systemd
+TEST_PACKAGES := faketime gnutls-bin python3-hypothesis python3-pytest python3-pytest-xdist
+
+PYTEST := -m pytest -n 2
+UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system
+
+# $(call apt,PACKAGES): installs those of PACKAGES that are missing.
+define apt
+missing=; \
+for package in $(1); do \
+    dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null | grep -qx installed \
+        || missing="$$missing $$package"; \
+done; \
+if [ -n "$$missing" ]; then \
+    $(SUDO) apt-get update -qq -o Acquire::Retries=5; \
+    $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-install-recommends -o Acquire::Retries=5 $$missing; \
+fi
+endef
+
+.PHONY: venv run test lint bench clean
+
+venv: .venv/.made
+
+run: venv
+	@scripts/run
+
+test: lint .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+	.venv/bin/python $(PYTEST)
+	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
+	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
+
+lint: .venv/.made .venv-tools/.made
+	.venv-tools/bin/ruff check .
+	.venv-tools/bin/ruff format --check .
+	.venv-tools/bin/mypy
+
+bench: venv
+	@scripts/bench
+
+clean:
+	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find caucase tests -name __pycache__ -prune -exec rm -rf {} +
+
+# Without isolation and dependencies pip fetches nothing. "compat" is a plain path entry, which starts faster than the
+# import hook that setuptools would install.
+.venv/.made: pyproject.toml caucase/__init__.py Makefile
+	@$(call apt,$(RUN_PACKAGES))
+	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv
+	.venv/bin/python $(PIP) install --no-build-isolation --no-deps --config-settings editable_mode=compat -e .
+	@touch $@
+
+.venv-test-packages: Makefile
+	@$(call apt,$(TEST_PACKAGES))
+	@touch $@
+
+# The peer, by itself.
+.venv-peer/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear .venv-peer
+	.venv-peer/bin/python $(PIP) install --use-pep517 caucase==0.9.17
+	@touch $@
+
+# Linters. Debian's packages are visible, for their types; its urllib3 has none yet.
+.venv-tools/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-tools
+	.venv-tools/bin/python $(PIP) install mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	@touch $@
+
+# The same tests with other versions of cryptography: Debian 13's, and the newest.
+.venv-crypto43/.made: CRYPTOGRAPHY := cryptography==43.*
+.venv-cryptonew/.made: CRYPTOGRAPHY := cryptography
+.venv-crypto43/.made .venv-cryptonew/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages $(@D)
+	$(@D)/bin/python $(PIP) install --upgrade '$(CRYPTOGRAPHY)'
+	@touch $@

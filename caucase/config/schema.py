@@ -1,0 +1,170 @@
+"""Every option of ``caucased``, once: its name, its parser, its default, its help.
+
+The YAML file, the command line and the documentation are generated from ``OPTIONS``. Nothing is read here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from caucase.config import values
+from caucase.core.keys import KeyType
+from caucase.core.netloc import NetLoc
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option. ``key`` is its YAML key; ``default`` is text, as a person would write it, ``None`` if there
+    is none.
+
+    ``parse`` turns text into a value or raises ``ValueError`` with the reason; ``many`` options take a list
+    of texts. ``flag`` is the long option, and ``from_flag`` turns its argument into the text that YAML would
+    have.
+    """
+
+    key: str
+    parse: Callable[[str], Any]
+    default: str | None
+    help: str
+    metavar: str
+    many: bool
+    flag: str
+    from_flag: Callable[[str], str]
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the long option takes no argument and can have ``--no-`` before it."""
+        return self.parse is values.boolean
+
+
+def _option(
+    parse: Callable[[str], Any],
+    default: str | None,
+    help: str,  # noqa: A002 - the word that argparse uses for it
+    *,
+    metavar: str = "",
+    many: bool = False,
+    flag: str = "",
+    from_flag: Callable[[str], str] = str,
+) -> Any:
+    value: Any = () if many else None if default is None else parse(default)
+    described = {
+        "parse": parse, "default": default, "help": help, "metavar": metavar, "many": many,
+        "flag": flag, "from_flag": from_flag,
+    }  # fmt: skip
+    return field(default=value, metadata=described)
+
+
+_validity = values.days(minimum=values.DAY)
+_count = values.whole(0, 1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """What ``caucased`` is told. Lengths of time are ``timedelta``; ``netloc`` is ``None`` until someone
+    chose it.
+    """
+
+    db: Path = _option(values.path, "caucase.sqlite", "The SQLite database.", metavar="FILE")
+    server_key: Path = _option(
+        values.path,
+        "server.key.pem",
+        "Key and certificate of the HTTPS server, made when missing.",
+        metavar="FILE",
+    )
+    cors_key_store: Path = _option(
+        values.path, "cors.key", "The secrets that sign consent cookies, made when missing.", metavar="FILE"
+    )
+    cors_whitelist: tuple[str, ...] = _option(
+        values.origin, None, "Web origins that need no consent.", metavar="URL", many=True
+    )
+    netloc: NetLoc | None = _option(
+        values.netloc,
+        None,
+        "Address at which verifiers reach the service, for good: it is written into certificates.",
+        metavar="HOST[:PORT]",
+    )
+    base_port: int | None = _option(
+        values.whole(1, values.MAX_BASE_PORT),
+        None,
+        "Port to listen on for HTTP, if not netloc's; HTTPS is 443 if it is 80, else the next. "
+        "Sockets handed over by systemd go first.",
+        metavar="PORT",
+    )
+    bind: tuple[str, ...] = _option(
+        values.address,
+        None,
+        "Addresses to listen on, if not those of netloc's host. Sockets handed over by systemd go first.",
+        metavar="ADDRESS",
+        many=True,
+    )
+    threshold: timedelta = _option(
+        values.days(),
+        "31",
+        "The server renews its HTTPS certificate when less than this is left of it.",
+        metavar="DAYS",
+    )
+    key_type: KeyType = _option(
+        values.ca_key_type,
+        "rsa:2048",
+        f"Type of the keys of new CAs: {', '.join(values.CA_KEY_TYPES)}. "
+        "On the command line the bits of an RSA key.",
+        metavar="BITS",
+        flag="--key-len",
+        from_flag="rsa:{}".format,
+    )
+    service_crt_validity: timedelta = _option(
+        _validity, "93", "Life of service certificates.", metavar="DAYS"
+    )
+    user_crt_validity: timedelta = _option(_validity, "93", "Life of user certificates.", metavar="DAYS")
+    service_max_csr: int = _option(_count, "50", "Service requests that may wait at once.", metavar="COUNT")
+    user_max_csr: int = _option(_count, "50", "User requests that may wait at once.", metavar="COUNT")
+    service_auto_approve_count: int = _option(
+        _count, "0", "The first so many service requests are signed without asking.", metavar="COUNT"
+    )
+    user_auto_approve_count: int = _option(
+        _count, "1", "The first so many user requests are signed without asking.", metavar="COUNT"
+    )
+    lock_auto_approve_count: bool = _option(
+        values.boolean, "no", "Store the two counts above for good; later ones are ignored."
+    )
+    backup_directory: Path | None = _option(
+        values.path, None, "Folder for encrypted backups; without it there are none.", metavar="FOLDER"
+    )
+    backup_period: timedelta = _option(values.days(), "1", "Time between backups.", metavar="DAYS")
+    idle_timeout: timedelta = _option(
+        values.time_span,
+        "10min",
+        "Started by systemd, the server exits after so long without a request; 0 for never.",
+        metavar="TIME",
+    )
+    access_log: bool | None = _option(
+        values.boolean, None, "Log every request. When not given: not under systemd, elsewhere yes."
+    )
+
+
+def _options() -> Iterator[Option]:
+    for described in fields(ServerConfig):
+        metadata = dict(described.metadata)
+        flag = metadata.pop("flag") or "--" + described.name.replace("_", "-")
+        yield Option(key=described.name, flag=flag, **metadata)
+
+
+OPTIONS: Mapping[str, Option] = {option.key: option for option in _options()}
+"""Every option by its YAML key, in the order of documentation."""
+
+
+def contradictions(config: ServerConfig) -> Iterator[tuple[tuple[str, str], str]]:
+    """What is wrong between options that are right each for itself: the keys of the two, and a sentence."""
+    for key in ("service_crt_validity", "user_crt_validity"):
+        validity: timedelta = getattr(config, key)
+        if config.threshold >= validity:
+            yield (
+                (key, "threshold"),
+                f"threshold ({config.threshold / values.DAY:g} days) must be shorter than {key} "
+                f"({validity / values.DAY:g} days), or every certificate is due at once",
+            )
