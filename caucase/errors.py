@@ -1,8 +1,8 @@
 """One tree of exceptions: what went wrong, what the operator can do about it, the exit code of a command.
 
-There is no HTTP here: ``caucase.server.problems`` maps these classes to statuses, in one table. Messages are one
-sentence for a person and never carry secrets. An exception outside this tree is a defect: commands let it through,
-and the server answers it with a bare 500 and a journal entry.
+There is no HTTP here: ``caucase.server.problems`` maps these classes to statuses, in one table. Messages are
+one sentence for a person and never carry secrets. An exception outside this tree is a defect: commands let it
+through, and the server answers it with a bare 500 and a journal entry.
 """
 
 from __future__ import annotations

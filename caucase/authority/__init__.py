@@ -1,7 +1,8 @@
-"""The use cases: submit, sign, reject, renew, revoke, publish lists, roll over, prune. Owns transactions and audit.
+"""The use cases: submit, sign, reject, renew, revoke, publish lists, roll over, prune. Owns transactions and
+audit.
 
-It decides with ``core`` and keeps with ``store``. It knows no HTTP, file, socket or log: a credential file, a clock and an
-audit sink are handed in.
+It decides with ``core`` and keeps with ``store``. It knows no HTTP, file, socket or log: a credential file, a
+clock and an audit sink are handed in.
 """
 
 from caucase.authority.audit import AuditEvent, AuditSink
@@ -12,19 +13,24 @@ from caucase.authority.https import CredentialFile
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
 from caucase.authority.requests import PendingRequest
+from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status
 from caucase.store.requests import RequestId
 
 __all__ = [
     "AuditEvent",
     "AuditSink",
     "Authority",
+    "CaStatus",
     "ContextAuthority",
     "ContextName",
     "ContextPolicy",
+    "ContextStatus",
     "CredentialFile",
     "Document",
+    "ListStatus",
     "PendingRequest",
     "Policy",
     "Principal",
     "RequestId",
+    "Status",
 ]

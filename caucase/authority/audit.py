@@ -1,4 +1,6 @@
-"""The kinds of events an authority reports, and the sink they go to. The sink is handed in; nothing here logs."""
+"""The kinds of events an authority reports, and the sink they go to. The sink is handed in; nothing here
+logs.
+"""
 
 from __future__ import annotations
 

@@ -5,16 +5,21 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from caucase.authority.audit import AuditSink
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
 from caucase.authority.https import CredentialFile, HttpsIdentity
 from caucase.authority.keyring import Keyring
+from caucase.authority.lists import REFRESH_AHEAD
 from caucase.authority.policy import ContextName, Policy
 from caucase.authority.principal import Principal, Users
+from caucase.authority.status import ContextStatus, ListStatus, Status
 from caucase.clock import Clock
 from caucase.errors import ConfigError
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
+from caucase.store.schema import from_seconds
 
 _NETLOC = "netloc"
 
@@ -23,15 +28,20 @@ class Authority:
     """Thread-safe. ``users`` is CAU, ``services`` is CAS."""
 
     def __init__(
-        self, database: Database, policy: Policy, *, https_file: CredentialFile, clock: Clock, audit: AuditSink
+        self,
+        database: Database,
+        policy: Policy,
+        *,
+        https_file: CredentialFile,
+        clock: Clock,
+        audit: AuditSink,
     ) -> None:
         """ConfigError if the database belongs to another netloc."""
         self._database = database
         self._clock = clock
+        self._netloc = str(policy.netloc)
         counts = database.write(lambda transaction: _adopt(transaction, policy))
-        keyrings = {
-            name: Keyring(name, database, policy, clock=clock, audit=audit) for name in ContextName
-        }
+        keyrings = {name: Keyring(name, database, policy, clock=clock, audit=audit) for name in ContextName}
 
         def context(name: ContextName) -> ContextAuthority:
             return ContextAuthority(
@@ -51,15 +61,19 @@ class Authority:
         )
         self._authentication = Users(keyrings[ContextName.CAU], database, clock=clock, audit=audit)
 
-    def prepare(self) -> None:
-        """Forget what has expired, then make what is missing or due: CA keys, the HTTPS certificate, lists."""
+    def maintain(self) -> None:
+        """Forget what has expired, then make what is missing or due: CA keys, the HTTPS certificate, lists.
+
+        ConfigError if certificates are to live too long for the CA there is.
+        """
         now = self._clock()
         self.prune()
         for keyring in self._keyrings.values():
+            keyring.check_period(now)
             keyring.ensure(now)
         self._https.ensure()
         for context in (self.users, self.services):
-            context.lists.refresh(now)
+            context.lists.refresh(now, at=REFRESH_AHEAD)
 
     def prune(self) -> None:
         """Forget expired CAs, certificates, and requests and revocations that need not be kept any more."""
@@ -68,7 +82,11 @@ class Authority:
         def delete(transaction: Transaction) -> None:
             for name in ContextName:
                 cas.delete_expired(transaction, name, seconds)
-            for delete_expired in (requests.delete_expired, issued.delete_expired, revocations.delete_expired):
+            for delete_expired in (
+                requests.delete_expired,
+                issued.delete_expired,
+                revocations.delete_expired,
+            ):
                 delete_expired(transaction, seconds)
 
         self._database.write(delete)
@@ -93,9 +111,39 @@ class Authority:
         with self._database.read() as transaction:
             return settings.generations(transaction)
 
-    def check_database(self) -> None:
-        """A real read; StoreError."""
-        self._database.check()
+    def status(self) -> Status:
+        """What there is, and what is next."""
+        now = self._clock()
+        with self._database.read() as transaction:
+            contexts = tuple(self._context_status(transaction, name, now) for name in ContextName)
+        due, end = self._https.dates() or (None, None)
+        return Status(netloc=self._netloc, now=now, contexts=contexts, https_not_after=end, https_due=due)
+
+    def _context_status(self, transaction: Transaction, name: ContextName, now: datetime) -> ContextStatus:
+        cas, successor_due = self._keyrings[name].status(transaction, now)
+        is_own = name is ContextName.HTTPS
+        return ContextStatus(
+            name=name,
+            cas=cas,
+            successor_due=successor_due,
+            lists=tuple(
+                ListStatus(
+                    issuer=row.issuer,
+                    number=row.number,
+                    this_update=from_seconds(row.this_update),
+                    next_update=from_seconds(row.next_update),
+                )
+                for row in revocations.select_dates(transaction, name)
+            ),
+            pending=None if is_own else requests.count_pending(transaction, name),
+        )
+
+    def count_pending(self) -> int:
+        """How many requests wait for a user's decision, in both contexts; a real read of the database."""
+        with self._database.read() as transaction:
+            return sum(
+                requests.count_pending(transaction, context.name) for context in (self.users, self.services)
+            )
 
 
 def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:

@@ -19,7 +19,9 @@ from caucase.store import Database
 
 
 class ContextAuthority:
-    """One authority: ``requests``, ``renewals``, ``revocations``, ``lists`` and its CA certificates. Thread-safe."""
+    """One authority: ``requests``, ``renewals``, ``revocations``, ``lists`` and its CA certificates.
+    Thread-safe.
+    """
 
     def __init__(
         self,

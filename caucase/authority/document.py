@@ -1,4 +1,4 @@
-"""What an authority publishes, ready to be sent, with what conditional requests need (RFC 9110 section 8.8)."""
+"""What an authority publishes, ready to be sent, with validators for conditional requests (RFC 9110, 8.8)."""
 
 from __future__ import annotations
 

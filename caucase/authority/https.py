@@ -1,4 +1,6 @@
-"""The server's own HTTPS certificate: issued by a CA that can speak for this one host, renewed in time, vouched for by CAS."""
+"""The server's own HTTPS certificate: issued by a CA that can speak for this one host, renewed in time,
+vouched for by CAS.
+"""
 
 from __future__ import annotations
 
@@ -71,6 +73,13 @@ class HttpsIdentity:
             self._make(now)
             return True
 
+    def dates(self) -> tuple[datetime, datetime] | None:
+        """When the certificate is renewed, and when it ends; ``None`` while there is none to use."""
+        certificate = self._current()
+        if certificate is None:
+            return None
+        return not_after(certificate) - self._policy.threshold, not_after(certificate)
+
     def _is_due(self, certificate: x509.Certificate, now: datetime) -> bool:
         return now >= not_after(certificate) - self._policy.threshold
 
@@ -81,7 +90,7 @@ class HttpsIdentity:
             return None
         try:
             key = load_private_key(content)
-            [certificate, *_] = load_certificates(content) or [None]
+            certificate = next(iter(load_certificates(content)), None)
         except CaucaseError:
             return None
         if certificate is None or spki(public_key(certificate)) != spki(key.public_key()):
@@ -112,7 +121,9 @@ class HttpsIdentity:
         )
 
     def ca_document(self) -> Document:
-        """``{https_ca_pem}`` in a message signed with the signing CAS key: which CA the HTTPS certificate has."""
+        """``{https_ca_pem}`` in a message signed with the signing CAS key: which CA the HTTPS certificate
+        has.
+        """
         certificate = self._current()
         if certificate is None:
             raise NotFound("The server has no HTTPS certificate yet.")
@@ -128,4 +139,3 @@ class HttpsIdentity:
             body = message.sign(payload, signer.key).dump()
             cached = self._document = (ca.key_id, signed_by, Document.of(body, self._clock()))
         return cached[2]
-

@@ -73,7 +73,9 @@ class Issuer:
         now = self._clock()
         issuer = self._keyring.ensure(now).find(authority_key_id(certificate), now)
         if issuer is None or not issuer.signed(certificate):
-            raise CertificateInvalid(f"The certificate was not issued by a valid {self.name.upper()} CA of this server.")
+            raise CertificateInvalid(
+                f"The certificate was not issued by a valid {self.name.upper()} CA of this server."
+            )
         return issuer
 
     def check_own(self, certificate: x509.Certificate) -> None:
@@ -100,9 +102,7 @@ class Issuer:
         )
         issued.insert(transaction, self.name, row)
 
-    def report(
-        self, event: AuditEvent, certificate: x509.Certificate, **fields: str | int | None
-    ) -> None:
+    def report(self, event: AuditEvent, certificate: x509.Certificate, **fields: str | int | None) -> None:
         """Tell the audit that it was issued."""
         self._audit(
             event,

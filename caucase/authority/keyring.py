@@ -1,7 +1,7 @@
 """The CA certificates and keys of one context: makes them, hands them out, replaces them in time.
 
-What is known is cached by a generation that any process can move. A private key is read when something has to be signed,
-and not before.
+What is known is cached by a generation that any process can move. A private key is read when something has to
+be signed, and not before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from cryptography import x509
 
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.policy import PROFILES, ContextName, Policy
+from caucase.authority.status import CaStatus
 from caucase.clock import Clock
 from caucase.core import message, profile, rollover
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
@@ -21,6 +22,7 @@ from caucase.core.profile import Extension
 from caucase.core.rollover import Lifetime, Roles
 from caucase.core.x509 import (
     KeyId,
+    Serial,
     dump_der,
     dump_pem,
     dump_private_key_der,
@@ -31,13 +33,15 @@ from caucase.core.x509 import (
     not_before,
     subject_key_id,
 )
-from caucase.errors import StoreError
+from caucase.errors import ConfigError, NotAcceptable, StoreError
 from caucase.store import Database, Transaction, cas, settings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ca:
-    """A CA certificate, parsed. ``link``: the signed message by which its predecessor vouches for it, in JSON."""
+    """A CA certificate, parsed. ``link``: the signed message by which its predecessor vouches for it, in
+    JSON.
+    """
 
     key_id: KeyId
     certificate: x509.Certificate
@@ -103,6 +107,25 @@ class Keyring:
             cached = self._cached = CaSet(generation=generation, cas=tuple(map(_parsed, rows)))
         return cached
 
+    def status(self, transaction: Transaction, now: datetime) -> tuple[tuple[CaStatus, ...], datetime | None]:
+        """The CAs that have not been forgotten, oldest first, and when the next one is due."""
+        current = self.snapshot(transaction)
+        roles = current.roles(now, self.period)
+        timeline = rollover.timeline([ca.lifetime for ca in current.cas], self.period)
+        cas = tuple(
+            CaStatus(
+                key_id=ca.key_id,
+                serial=Serial(ca.certificate.serial_number),
+                subject=ca.certificate.subject.rfc4514_string(),
+                phase=phase,
+                not_before=ca.lifetime.not_before,
+                not_after=ca.lifetime.not_after,
+                spans=tuple(spans),
+            )
+            for ca, phase, spans in zip(current.cas, roles.phases, timeline, strict=True)
+        )
+        return cas, roles.successor_due
+
     def signer(self) -> Signer:
         """The CA that signs now, made first if there is none; its successor is made when that is due."""
         now = self._clock()
@@ -123,6 +146,16 @@ class Keyring:
             self._signers[ca.key_id] = signer
         return signer
 
+    def check_period(self, now: datetime) -> None:
+        """ConfigError if the newest CA was made for a shorter period: it could not roll over in time."""
+        valid = self.snapshot().valid(now)
+        if valid:
+            life = valid[-1].lifetime
+            try:
+                rollover.check_ca_life(life.not_after - life.not_before, self.period)
+            except NotAcceptable as error:
+                raise ConfigError(error.message, error.hint) from None
+
     def ensure(self, now: datetime) -> CaSet:
         """Make a CA if none is valid, or the successor if it is due; of several that race, one wins."""
         current = self.snapshot()
@@ -140,7 +173,6 @@ class Keyring:
 
     def _make(self, current: CaSet, now: datetime) -> None:
         life = PROFILES[self.name].ca_periods * self.period
-        rollover.check_ca_life(life, self.period)
         key, validity = self._policy.key_type.generate(), Validity.starting(now, life)
         valid = current.valid(now)
         predecessor = valid[-1] if valid else None

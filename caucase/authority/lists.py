@@ -1,7 +1,8 @@
 """Revocation: which serials are revoked, and the lists that say so.
 
-A list is stored when it is made and served from memory while its number is the newest. It is made again on demand: after a
-revocation, and from half its life on. Each CA's list names what that CA issued, and serials whose issuer nobody knows.
+A list is stored when it is made and served from memory while its number is the newest. It is made again on
+demand: after a revocation, and from half its life on. Each CA's list names what that CA issued, and serials
+whose issuer nobody knows.
 """
 
 from __future__ import annotations
@@ -22,7 +23,12 @@ from caucase.core.rollover import BACKDATE
 from caucase.core.x509 import KeyId, Serial, not_after
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
+from caucase.store.revocations import CrlDates
 from caucase.store.schema import from_seconds
+
+# Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
+_REFRESH_ON_DEMAND = 0.5
+REFRESH_AHEAD = 0.4
 
 
 class RevocationLists:
@@ -95,18 +101,18 @@ class RevocationLists:
             cached = self._all = (parts, whole)
         return cached[1]
 
-    def refresh(self, now: datetime) -> None:
-        """Make every list again that is missing, out of date, or past half its life."""
-        if self._stale(now):
+    def refresh(self, now: datetime, *, at: float = _REFRESH_ON_DEMAND) -> None:
+        """Make every list again that is missing, out of date, or older than this share of its life."""
+        if self._stale(now, at):
             with self._making:
-                if self._stale(now):  # another thread may have made them in the meantime
+                if self._stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now)
 
     def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
         self.refresh(self._clock())
         with self._database.read() as transaction:
-            numbers = revocations.list_dates(transaction, self._context)
-            return [self._document(transaction, ca.key_id, numbers[ca.key_id][0], pem=pem) for ca in cas]
+            stored = self._stored(transaction)
+            return [self._document(transaction, ca.key_id, stored[ca.key_id].number, pem=pem) for ca in cas]
 
     def _document(self, transaction: Transaction, issuer: KeyId, number: int, *, pem: bool) -> Document:
         key = (issuer, number, pem)
@@ -122,31 +128,32 @@ class RevocationLists:
             self._ready[key] = document
         return document
 
-    def _stale(self, now: datetime) -> bool:
-        """Whether some valid CA's list is missing, behind the counter, or past half its life."""
+    def _stale(self, now: datetime, at: float) -> bool:
+        """Whether some valid CA's list is missing, behind the counter, or too old."""
         with self._database.read() as transaction:
             newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
-            stored = revocations.list_dates(transaction, self._context)
+            stored = self._stored(transaction)
             current = self._keyring.snapshot(transaction)
-        return any(self._needs_list(ca.key_id, stored, newest, now) for ca in current.valid(now))
+        return any(self._needs_list(stored.get(ca.key_id), newest, now, at) for ca in current.valid(now))
 
-    def _needs_list(
-        self, key_id: KeyId, stored: dict[KeyId, tuple[int, int]], newest: int, now: datetime
-    ) -> bool:
-        number, this_update = stored.get(key_id, (0, 0))
-        age = now - from_seconds(this_update)
-        # A list from the future (the clock was put back) would lapse late: better a new one.
-        return number < newest or age >= self.life / 2 or age < -self.life / 2
+    def _needs_list(self, stored: CrlDates | None, newest: int, now: datetime, at: float) -> bool:
+        if stored is None or stored.number < newest:
+            return True
+        # One from the future (the clock was put back) would lapse late, as relying parties see it.
+        return abs(now - from_seconds(stored.this_update)) >= self.life * at
+
+    def _stored(self, transaction: Transaction) -> dict[KeyId, CrlDates]:
+        return {dates.issuer: dates for dates in revocations.select_dates(transaction, self._context)}
 
     def _publish(self, now: datetime) -> None:
         """Number, sign and store new lists. A number is never used for two different lists of a CA."""
 
         def take_number(transaction: Transaction) -> None:
             newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
-            stored = revocations.list_dates(transaction, self._context)
+            stored = self._stored(transaction)
             valid = self._keyring.snapshot(transaction).valid(now)
             # With a list behind, another process or a revocation has taken the number that is used next.
-            if all(stored.get(ca.key_id, (newest, 0))[0] == newest for ca in valid):
+            if all(stored[ca.key_id].number == newest for ca in valid if ca.key_id in stored):
                 settings.count(transaction, self._context, settings.CRL_NUMBER)
 
         self._database.write(take_number)
@@ -167,7 +174,11 @@ class RevocationLists:
         this_update = now.replace(microsecond=0) - BACKDATE
         next_update = this_update + self.life
         der = crl.build_crl(
-            self._keyring.signer_of(ca), entries, number=number, this_update=this_update, next_update=next_update
+            self._keyring.signer_of(ca),
+            entries,
+            number=number,
+            this_update=this_update,
+            next_update=next_update,
         )
         return revocations.CrlRow(
             issuer=ca.key_id,

@@ -33,7 +33,9 @@ class ContextPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """Settings of the whole authority. ``threshold``: how long before its end the HTTPS certificate is renewed."""
+    """Settings of the whole authority. ``threshold``: how long before its end the HTTPS certificate is
+    renewed.
+    """
 
     netloc: NetLoc
     key_type: KeyType = field(default_factory=lambda: KeyType(algorithm="rsa", size="2048"))
@@ -47,9 +49,10 @@ class Policy:
 class Profile:
     """What sets one context apart from the others; fixed, not configurable.
 
-    ``title``: begins the CA's common name. ``ca_periods``: the life of a CA certificate. ``unique_keys``: one request per
-    public key. ``backups``: holders can open backups. ``publishes_crl_url``: certificates say where the CRL is.
-    ``kept_for`` and ``kept_after_read``: how long a signed request is kept, ``None`` for the certificate's whole life.
+    ``title``: begins the CA's common name. ``ca_periods``: the life of a CA certificate. ``unique_keys``: one
+    request per public key. ``backups``: holders can open backups. ``publishes_crl_url``: certificates say
+    where the CRL is. ``kept_for`` and ``kept_after_read``: how long a signed request is kept, ``None`` for
+    the certificate's whole life.
     """
 
     title: str

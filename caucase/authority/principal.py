@@ -22,8 +22,8 @@ from caucase.core.x509 import (
 from caucase.errors import CaucaseError, NotAuthenticated
 from caucase.store import Database, revocations
 
-# Parsing and checking a signature is the expensive part, and its outcome never changes. More users than this at
-# once only cost time.
+# Parsing and checking a signature is the expensive part, and its outcome never changes. More users than this
+# at once only cost time.
 _REMEMBERED = 1024
 
 _HINT = "Present a user certificate that is valid and not revoked."
@@ -31,7 +31,9 @@ _HINT = "Present a user certificate that is valid and not revoked."
 
 @dataclass(frozen=True, kw_only=True)
 class Principal:
-    """Who decides: a user, as the certificate says, or whoever runs a command on the server. ``subject``: RFC 4514."""
+    """Who decides: a user, as the certificate says, or whoever runs a command on the server. ``subject``: RFC
+    4514.
+    """
 
     subject: str
     serial: Serial | None
@@ -69,7 +71,9 @@ class Users:
         try:
             return self._authenticate(certificate_der)
         except CaucaseError as error:
-            self._audit(AuditEvent.AUTHENTICATION_REFUSED, context="cau", address=address, reason=error.message)
+            self._audit(
+                AuditEvent.AUTHENTICATION_REFUSED, context="cau", address=address, reason=error.message
+            )
             raise NotAuthenticated(error.message, _HINT) from error
 
     def _authenticate(self, certificate_der: bytes) -> Principal:
@@ -82,7 +86,9 @@ class Users:
                 certificate = load_certificate_der(certificate_der)
                 issuer = current.find(authority_key_id(certificate), now)
                 if issuer is None or not issuer.signed(certificate):
-                    raise NotAuthenticated("The certificate was not issued by a valid user CA of this server.")
+                    raise NotAuthenticated(
+                        "The certificate was not issued by a valid user CA of this server."
+                    )
                 checked = self._remember(digest, certificate, issuer)
             elif current.find(checked.issuer.key_id, now) is None:
                 raise NotAuthenticated("The CA of the certificate has expired.")

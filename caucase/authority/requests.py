@@ -77,7 +77,10 @@ class Requests:
             if known is not None:
                 return known.id, False, False
             signed = certificate if self._is_automatic(transaction) else None
-            if signed is None and requests.count_pending(transaction, self.name) >= self._issuer.policy.max_pending:
+            if (
+                signed is None
+                and requests.count_pending(transaction, self.name) >= self._issuer.policy.max_pending
+            ):
                 raise QueueFull("Too many requests are pending.", "Ask an operator to sign or reject some.")
             request_id = self._insert(transaction, new)
             if signed is not None:
@@ -94,8 +97,8 @@ class Requests:
     def approve(self, csr_pem: bytes, *, by: Principal) -> bytes:
         """Take a request that never crossed the network and sign it at once; the certificate in PEM.
 
-        The queue's limit does not apply, so whoever runs the server cannot be shut out. A request that waits already is
-        signed, and one that was signed is answered again. Malformed, NotAcceptable, DuplicateKey.
+        The queue's limit does not apply, so whoever runs the server cannot be shut out. A request that waits
+        already is signed, and one that was signed is answered again. Malformed, NotAcceptable, DuplicateKey.
         """
         new = self._parsed(csr_pem, _LOCAL)
         certificate = self._certified(new, auto_signed=False)
@@ -151,7 +154,11 @@ class Requests:
         if not self._database.write(delete):
             raise NotFound(_NOT_PENDING)
         self._audit(
-            AuditEvent.REQUEST_REJECTED, context=self.name, csr_id=request_id, user=by.subject, address=address
+            AuditEvent.REQUEST_REJECTED,
+            context=self.name,
+            csr_id=request_id,
+            user=by.subject,
+            address=address,
         )
 
     def certificate(self, request_id: RequestId) -> bytes:

@@ -23,7 +23,8 @@ class Revocations:
         self._audit = audit
 
     def revoke(self, message: SignedMessage, *, by: Principal | None, address: str) -> None:
-        """Revoke a certificate. A message signed with its key needs nobody; one without signature needs a user.
+        """Revoke a certificate. A message signed with its key needs nobody; one without signature needs a
+        user.
 
         Malformed, CertificateInvalid, NotAuthenticated, AlreadyRevoked.
         """

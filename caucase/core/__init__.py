@@ -1,1 +1,1 @@
-"""The pure core: X.509 in, X.509 out. No socket, file, database, clock or environment; imports errors only."""
+"""The pure core: X.509 in, X.509 out. No socket, file, database, clock, environment; imports errors only."""

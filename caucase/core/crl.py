@@ -1,7 +1,7 @@
 """Builds revocation lists (RFC 5280 section 5).
 
-A list may have a million entries, so each is encoded once, when its serial is revoked, and a list is made by concatenating
-encoded entries and signing the result. Nothing here parses a list, nor decides what is on it.
+A list may have a million entries, so each is encoded once, when its serial is revoked, and a list is made by
+concatenating encoded entries and signing the result. Nothing here parses a list, nor decides what is on it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def revocation_entry(serial: Serial, revoked: datetime) -> bytes:
 def build_crl(
     signer: Signer, entries: Iterable[bytes], *, number: int, this_update: datetime, next_update: datetime
 ) -> bytes:
-    """A version 2 list in DER, signed. ``entries``: as ``revocation_entry`` makes them; ``number``: CRLNumber."""
+    """A version 2 list in DER, signed. ``entries``: as ``revocation_entry`` makes them; ``number``:
+    CRLNumber.
+    """
     algorithm = _signature_algorithm(signer.key)
     issuer = signer.certificate.subject.public_bytes()
     revoked = b"".join(entries)

@@ -71,7 +71,12 @@ def issue(
 
 
 def issue_ca(
-    key: PrivateKey, *, subject: x509.Name, extensions: Sequence[Extension], validity: Validity, serial: Serial
+    key: PrivateKey,
+    *,
+    subject: x509.Name,
+    extensions: Sequence[Extension],
+    validity: Validity,
+    serial: Serial,
 ) -> Signer:
     """A self-signed CA certificate for ``key``; ``extensions`` are completed with both key identifiers."""
     public = key.public_key()

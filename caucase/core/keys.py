@@ -11,25 +11,34 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from caucase.errors import Malformed, NotAcceptable
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+SignatureHash: TypeAlias = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
-# NIST SP 800-57 part 1, section 5.6.1: 2048 bits are the least for 112 bits of security; beyond 8192 a signature check costs
-# the server more than the request is worth.
+# NIST SP 800-57 part 1, section 5.6.1: 2048 bits are the least for 112 bits of security; beyond 8192 a
+# signature check costs the server more than the request is worth.
 RSA_MIN_BITS = 2048
 RSA_MAX_BITS = 8192
 RSA_EXPONENT = 65537
 
-_CURVES: dict[str, type[ec.EllipticCurve]] = {"P-256": ec.SECP256R1, "P-384": ec.SECP384R1, "P-521": ec.SECP521R1}
-_CURVE_BY_NAME = {curve.name: name for name, curve in _CURVES.items()}
+_CURVES: dict[str, type[ec.EllipticCurve]] = {
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+}
+_CURVE_BY_NAME = {curve().name: name for name, curve in _CURVES.items()}
 # FIPS 186-5 section 6.1.1: a hash at least as strong as the curve.
-_CURVE_HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "P-256": hashes.SHA256, "P-384": hashes.SHA384, "P-521": hashes.SHA512,
-}  # fmt: skip
+_CURVE_HASHES: dict[str, type[SignatureHash]] = {
+    "P-256": hashes.SHA256,
+    "P-384": hashes.SHA384,
+    "P-521": hashes.SHA512,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyType:
-    """A kind of key, written ``rsa:BITS``, ``ec:CURVE`` or ``ed25519``. ``size``: bits or curve name or empty."""
+    """A kind of key, written ``rsa:BITS``, ``ec:CURVE`` or ``ed25519``. ``size``: bits or curve name or
+    empty.
+    """
 
     algorithm: str
     size: str = ""
@@ -87,7 +96,7 @@ def check_strength(key: object) -> KeyType:
     return kind
 
 
-def signature_hash(key: PrivateKey | PublicKey) -> hashes.HashAlgorithm | None:
+def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash | None:
     """The hash with which this key signs certificates and lists; ``None`` for Ed25519, which has its own."""
     kind = key_type(key)
     if kind.algorithm == "ec":

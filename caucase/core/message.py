@@ -30,7 +30,9 @@ SIGNING_DIGEST = next(iter(DIGESTS))
 
 @dataclass(frozen=True, kw_only=True)
 class SignedMessage:
-    """``payload``: JSON text, byte for byte as signed. A null message has neither ``digest`` nor ``signature``."""
+    """``payload``: JSON text, byte for byte as signed. A null message has neither ``digest`` nor
+    ``signature``.
+    """
 
     payload: str
     digest: str | None

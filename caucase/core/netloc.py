@@ -14,7 +14,8 @@ from caucase.errors import Malformed
 HTTP_PORT = 80
 HTTPS_PORT = 443
 
-# RFC 1123 section 2.1 and RFC 5890: letters, digits, hyphens; IDNs arrive as A-labels. An underscore is no host name.
+# RFC 1123 section 2.1 and RFC 5890: letters, digits, hyphens; IDNs arrive as A-labels. An underscore is no
+# host name.
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z", re.IGNORECASE | re.ASCII)
 _HOST_LIMIT = 253
 
@@ -28,7 +29,9 @@ class NetLoc:
 
     @classmethod
     def parse(cls, text: str) -> NetLoc:
-        """Read ``host``, ``host:port``, ``192.0.2.1:port`` or ``[2001:db8::1]:port``; Malformed says what is wrong."""
+        """Read ``host``, ``host:port``, ``192.0.2.1:port`` or ``[2001:db8::1]:port``; Malformed says what is
+        wrong.
+        """
         if not isinstance(text, str) or not text:
             raise Malformed("netloc is empty.", "Give host or host:port, for example ca.example.com:8009.")
         if text.startswith("["):
@@ -36,14 +39,19 @@ class NetLoc:
             if not bracket or (rest and not rest.startswith(":")):
                 raise Malformed(f"netloc {text!r}: an IPv6 address is written [address] or [address]:port.")
             try:
-                host = str(ipaddress.IPv6Address(host))
+                address = ipaddress.IPv6Address(host)
             except ValueError:
-                raise Malformed(f"netloc {text!r}: {host!r} is not an IPv6 address.") from None
+                address = None
+            if address is None or address.scope_id is not None:  # a zone means something on one machine only
+                raise Malformed(f"netloc {text!r}: {host!r} is not an IPv6 address.")
+            host = str(address)
             colon, port_text = rest[:1], rest[1:]
         else:
             host, colon, port_text = text.partition(":")
             if ":" in port_text:
-                raise Malformed(f"netloc {text!r}: write an IPv6 address in brackets, as in [2001:db8::1]:8009.")
+                raise Malformed(
+                    f"netloc {text!r}: write an IPv6 address in brackets, as in [2001:db8::1]:8009."
+                )
             _check_host(text, host)
         return cls(host=host, port=_parse_port(text, port_text) if colon else None)
 
@@ -102,6 +110,6 @@ def _check_host(text: str, host: str) -> None:
 
 def _parse_port(text: str, port: str) -> int:
     # The HTTPS port is the next one, so 65535 has none.
-    if not (port.isascii() and port.isdigit() and 1 <= int(port[:6]) <= 65534):
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65534):
         raise Malformed(f"netloc {text!r}: the port must be a number from 1 to 65534.")
     return int(port)

@@ -1,7 +1,7 @@
 """What a request must satisfy and what an issued certificate contains.
 
-The authority constrains extensions. It never changes the subject nor the subject alternative names: a person decides on
-those when signing. Nothing here signs.
+The authority constrains extensions. It never changes the subject nor the subject alternative names: a person
+decides on those when signing. Nothing here signs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.core.keys import PublicKey, check_strength
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import KeyId, key_id, public_key
+from caucase.core.x509 import COMMON_NAME_MAX, KeyId, key_id, public_key
 from caucase.errors import Malformed, NotAcceptable
 
 CAUCASE_OID = "1.3.6.1.4.1.37476.9000.70.0"
@@ -38,8 +38,6 @@ _KEY_USAGES = frozenset(
     }
 )
 
-COMMON_NAME_MAX = 64  # RFC 5280 appendix A.1, ub-common-name
-
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
@@ -51,7 +49,9 @@ class Extension:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What a certificate is asked to say: by a CSR, by a template, or by the certificate that is being renewed."""
+    """What a certificate is asked to say: by a CSR, by a template, or by the certificate that is being
+    renewed.
+    """
 
     subject: x509.Name
     extensions: x509.Extensions
@@ -91,7 +91,9 @@ def _alternative_names(asked: Asked) -> list[x509.GeneralName]:
 def leaf_extensions(
     asked: Asked, *, key: PublicKey, issuer: KeyId, crl_url: str | None, auto_signed: bool
 ) -> list[Extension]:
-    """The extensions of an issued certificate. ``auto_signed``: whether it carries the mark of automatic signing."""
+    """The extensions of an issued certificate. ``auto_signed``: whether it carries the mark of automatic
+    signing.
+    """
     extensions = [
         Extension(value=x509.BasicConstraints(ca=False, path_length=None), critical=True),
         Extension(value=x509.SubjectKeyIdentifier(key_id(key))),

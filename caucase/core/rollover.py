@@ -1,8 +1,9 @@
 """The life of a CA key, as a table: which one signs, which is handed out, when the next is due.
 
-Nothing here reads a clock or a key; everything follows from the dates of the CA certificates, ``now``, and the *period*
-(the life of a normal certificate). There is no cross-signing: a new CA certificate is only distributed for one period, in
-which every holder of a certificate renews at least once and so learns of it; then it signs.
+Nothing here reads a clock or a key; everything follows from the dates of the CA certificates, ``now``, and
+the *period* (the life of a normal certificate). There is no cross-signing: a new CA certificate is only
+distributed for one period, in which every holder of a certificate renews at least once and so learns of it;
+then it signs.
 
     age of the CA     0 ......... 1 period ......... 2 periods ......... 3 periods ......... 4 periods
     this CA           KNOWN       SIGNING            SIGNING             TRUSTED             EXPIRED
@@ -18,7 +19,8 @@ from datetime import datetime, timedelta
 
 from caucase.errors import NotAcceptable
 
-# A CA certificate lives for so many periods; fewer than the least leave holders no time to renew under the successor.
+# A CA certificate lives for so many periods; fewer than the least leave holders no time to renew under the
+# successor.
 CA_PERIODS = 4
 CA_PERIODS_LEAST = 3
 HTTPS_CA_PERIODS = 40
@@ -70,8 +72,9 @@ def check_ca_life(lifetime: timedelta, period: timedelta) -> None:
 def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Roles:
     """Who does what at ``now``. ``lifetimes`` in any order.
 
-    Signing: the newest valid CA that is older than one period, else the newest of all. Anchor: the oldest valid one. A
-    successor is due once the newest has two periods left, at once (``successor_due`` in the past) when there is none.
+    Signing: the newest valid CA that is older than one period, else the newest of all. Anchor: the oldest
+    valid one. A successor is due once the newest has two periods left, at once (``successor_due`` in the
+    past) when there is none.
     """
     by_age = sorted(range(len(lifetimes)), key=lambda index: lifetimes[index].not_before)
     valid = [index for index in by_age if lifetimes[index].is_valid(now)]
@@ -95,3 +98,31 @@ def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Ro
         anchor=valid[0],
         successor_due=newest_end - SUCCESSOR_DUE_PERIODS * period,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """One phase of one CA, from ``start`` to ``end``."""
+
+    phase: Phase
+    start: datetime
+    end: datetime
+
+
+def timeline(lifetimes: Sequence[Lifetime], period: timedelta) -> list[list[Span]]:
+    """The phases of each CA, past and to come, as far as the CAs that exist decide them; oldest CA first."""
+    by_age = sorted(lifetimes, key=lambda life: life.not_before)
+    begins = [
+        life.not_before if index == 0 else min(life.not_before + period, by_age[index - 1].not_after)
+        for index, life in enumerate(by_age)
+    ]
+    ends = [*begins[1:], by_age[-1].not_after] if by_age else []
+    result = []
+    for life, begin, end in zip(by_age, begins, ends, strict=True):
+        spans = (
+            Span(phase=Phase.KNOWN, start=life.not_before, end=begin),
+            Span(phase=Phase.SIGNING, start=begin, end=end),
+            Span(phase=Phase.TRUSTED, start=end, end=life.not_after),
+        )
+        result.append([span for span in spans if span.start < span.end])
+    return result

@@ -1,8 +1,9 @@
-"""The client's decision which CA certificates to trust. No I/O: what is trusted, what the server says, and ``now`` go in.
+"""The client's decision which CA certificates to trust. No I/O: what is trusted, what the server says, and
+``now`` go in.
 
-A new CA certificate is accepted only through an unbroken path of signed messages from one that is trusted already. Only
-the very first contact, with nothing to trust yet, takes the server's word. A refusal is ``Untrusted``; the caller then
-changes nothing.
+A new CA certificate is accepted only through an unbroken path of signed messages from one that is trusted
+already. Only the very first contact, with nothing to trust yet, takes the server's word. A refusal is
+``Untrusted``; the caller then changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from caucase.core.x509 import (
 )
 from caucase.errors import CaucaseError, CertificateInvalid, Malformed, Untrusted
 
-_START_AFRESH = "If that is expected, compare fingerprints with the operator and remove the local CA file to trust afresh."
+_START_AFRESH = (
+    "If that is expected, compare fingerprints with the operator and remove the local CA file to trust afresh."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,8 @@ class _Link:
 
 def valid_only(certificates: Iterable[x509.Certificate], now: datetime) -> list[x509.Certificate]:
     """Those that have not expired, oldest first."""
-    return sorted((ca for ca in certificates if now <= not_after(ca)), key=not_before)
+    second = now.replace(microsecond=0)  # the last second is included
+    return sorted((ca for ca in certificates if second <= not_after(ca)), key=not_before)
 
 
 def updated_trust(
@@ -52,15 +56,18 @@ def updated_trust(
 ) -> list[x509.Certificate]:
     """The valid CA certificates to trust from now on, oldest first.
 
-    ``trusted``: what is trusted here, expired ones included (an expired link still vouches for its successor). ``anchor``
-    and ``chain``: what the server calls its trust anchor, and its signed messages, oldest first.
+    ``trusted``: what is trusted here, expired ones included (an expired link still vouches for its
+    successor). ``anchor`` and ``chain``: what the server calls its trust anchor, and its signed messages,
+    oldest first.
     """
     links = [_link(message) for message in chain]
     _check_ca(anchor)
     accepted = {fingerprint(ca): ca for ca in trusted or [anchor]}
     offered = [anchor, *(ca for link in links for ca in (link.old, link.new))]
     if not any(fingerprint(ca) in accepted for ca in offered):
-        raise Untrusted("None of the server's CA certificates follows from one that is trusted here.", _START_AFRESH)
+        raise Untrusted(
+            "None of the server's CA certificates follows from one that is trusted here.", _START_AFRESH
+        )
     _refuse_roll_back(accepted.values(), offered, now)
     on_path = False
     for link in links:
@@ -82,19 +89,23 @@ def https_ca(message: SignedMessage, trusted: Sequence[x509.Certificate], now: d
             message.check(public_key(ca))
         except Malformed:
             continue
-        certificate = load_certificate(message.text("https_ca_pem").encode("utf-8"))
+        certificate = load_certificate(message.text("https_ca_pem").encode("utf-8", "replace"))
         _check_ca(certificate)
         try:
             check_validity(certificate, now)
         except CertificateInvalid as error:
             raise Untrusted(f"The server's HTTPS CA cannot be used: {error.message}") from None
         return certificate
-    raise Untrusted("The server's HTTPS CA is not signed by a service CA that is trusted here.", _START_AFRESH)
+    raise Untrusted(
+        "The server's HTTPS CA is not signed by a service CA that is trusted here.", _START_AFRESH
+    )
 
 
 def _link(message: SignedMessage) -> _Link:
     try:
-        old, new = (load_certificate(message.text(name).encode("utf-8")) for name in ("old_pem", "new_pem"))
+        old, new = (
+            load_certificate(message.text(name).encode("utf-8", "replace")) for name in ("old_pem", "new_pem")
+        )
     except CaucaseError as error:
         raise Untrusted(f"The server's chain of CA certificates cannot be read: {error.message}") from None
     return _Link(old=old, new=new, message=message)
@@ -104,7 +115,9 @@ def _vouched(link: _Link) -> x509.Certificate:
     try:
         link.message.check(public_key(link.old))
     except Malformed:
-        raise Untrusted("A link of the server's chain of CA certificates is not signed by the CA before it.") from None
+        raise Untrusted(
+            "A link of the server's chain of CA certificates is not signed by the CA before it."
+        ) from None
     _check_ca(link.new)
     return link.new
 

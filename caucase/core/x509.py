@@ -1,7 +1,8 @@
 """Strict loading and dumping of X.509 objects, key identifiers and dates.
 
-This is the one place that bridges versions of ``cryptography`` (38 to 50). Whatever a stranger sent is parsed here to its
-last extension, so that nothing deeper can stumble over it; every failure is ``Malformed``. It never decides trust.
+This is the one place that bridges versions of ``cryptography`` (38 to 50). Whatever a stranger sent is parsed
+here to its last extension, so that nothing deeper can stumble over it; every failure is ``Malformed``. It
+never decides trust.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from caucase.core.keys import PrivateKey, PublicKey, key_type
 from caucase.errors import CertificateInvalid, Malformed
 
-KeyId = NewType("KeyId", bytes)  # RFC 5280 section 4.2.1.2 (1): SHA-1 of the public key's bits, or what a CA chose
+KeyId = NewType(
+    "KeyId", bytes
+)  # RFC 5280 section 4.2.1.2 (1): SHA-1 of the public key's bits, or what a CA chose
 Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets at most
 
 SERIAL_MAX = 2**159 - 1
@@ -35,6 +38,13 @@ CRL = "X509 CRL"
 _PEM_BLOCK = re.compile(
     rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s[^-]*-----END (?P=label)-----", re.ASCII | re.DOTALL
 )
+
+COMMON_NAME_MAX = 64  # RFC 5280 appendix A.1, ub-common-name
+
+# Newer versions warn of what they will refuse one day; here it is refused today. The filter is set once, for
+# what this module makes the library say: switching filters around each call (warnings.catch_warnings) is not
+# thread-safe.
+warnings.filterwarnings("error", category=UserWarning, module=r"(caucase\.core|cryptography)\.x509\b")
 
 _T = TypeVar("_T")
 _Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
@@ -58,19 +68,26 @@ def _single_block(data: bytes, label: str, what: str) -> bytes:
 def _parsed(parse: Callable[[], _T], what: str) -> _T:
     """Run a parser of ``cryptography``; whatever it finds wrong is Malformed."""
     try:
-        with warnings.catch_warnings():
-            # Newer versions warn of what they will refuse one day; here it is refused today.
-            warnings.simplefilter("error")
-            return parse()
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion) as error:
+        return parse()
+    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm, Warning, x509.InvalidVersion) as error:
         raise Malformed(f"The {what} is not well-formed.") from error
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Malformed(f"The {what} has extensions that cannot be used.") from error
+    except BaseException as error:
+        # A panic of the library's Rust code, which is no Exception: up to 43 on an attribute without values,
+        # for one.
+        if type(error).__module__ != "pyo3_runtime":
+            raise
+        raise Malformed(f"The {what} is not well-formed.") from error
 
 
 def _touched(signed: _Signed) -> _Signed:
     """Parse at once what ``cryptography`` parses on first use."""
-    _ = signed.subject, signed.extensions, signed.signature_algorithm_oid
+    _ = signed.extensions, signed.signature_algorithm_oid
+    for attribute in signed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        # What one version stores, newer ones must be able to read.
+        if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
+            raise ValueError("length of the common name")
     key_type(signed.public_key())
     return signed
 
@@ -131,7 +148,9 @@ def _touched_crl(crl: x509.CertificateRevocationList) -> x509.CertificateRevocat
 def load_private_key(data: bytes) -> PrivateKey:
     """The one unencrypted private key of a PEM text that may hold certificates too; Malformed otherwise."""
     found = [
-        match.group(0) + b"\n" for match in _PEM_BLOCK.finditer(data) if match["label"].endswith(b"PRIVATE KEY")
+        match.group(0) + b"\n"
+        for match in _PEM_BLOCK.finditer(data)
+        if match["label"].endswith(b"PRIVATE KEY")
     ]
     if len(found) != 1:
         raise Malformed(f"Exactly one private key is expected here, and there are {len(found)}.")
@@ -161,11 +180,15 @@ def _dump_key(key: PrivateKey, encoding: serialization.Encoding) -> bytes:
     return key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def dump_pem(thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList) -> bytes:
+def dump_pem(
+    thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
+) -> bytes:
     return thing.public_bytes(serialization.Encoding.PEM)
 
 
-def dump_der(thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList) -> bytes:
+def dump_der(
+    thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
+) -> bytes:
     return thing.public_bytes(serialization.Encoding.DER)
 
 
@@ -248,11 +271,17 @@ else:
 
 
 def check_validity(certificate: x509.Certificate, now: datetime) -> None:
-    """CertificateInvalid unless ``now`` is within the certificate's dates, both included (RFC 5280 section 4.1.2.5)."""
+    """CertificateInvalid unless ``now`` is within the certificate's dates, both included (RFC 5280 section
+    4.1.2.5).
+    """
     if now < not_before(certificate):
-        raise CertificateInvalid(f"The certificate is not valid before {not_before(certificate):%Y-%m-%d %H:%M:%S} UTC.")
+        raise CertificateInvalid(
+            f"The certificate is not valid before {not_before(certificate):%Y-%m-%d %H:%M:%S} UTC."
+        )
     if now.replace(microsecond=0) > not_after(certificate):
-        raise CertificateInvalid(f"The certificate expired on {not_after(certificate):%Y-%m-%d %H:%M:%S} UTC.")
+        raise CertificateInvalid(
+            f"The certificate expired on {not_after(certificate):%Y-%m-%d %H:%M:%S} UTC."
+        )
 
 
 def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: x509.Certificate) -> bool:
@@ -261,8 +290,8 @@ def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: 
         return False
     tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
     key = public_key(ca)
-    algorithm = signed.signature_hash_algorithm
     try:
+        algorithm = signed.signature_hash_algorithm
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signed.signature, tbs)
         elif algorithm is None or algorithm.name in ("md5", "sha1"):
@@ -271,6 +300,6 @@ def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: 
             key.verify(signed.signature, tbs, padding.PKCS1v15(), algorithm)
         else:
             key.verify(signed.signature, tbs, ec.ECDSA(algorithm))
-    except InvalidSignature:
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):  # ValueError: parameters of RSASSA-PSS
         return False
     return True

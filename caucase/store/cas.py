@@ -64,7 +64,9 @@ def delete_expired(transaction: Transaction, context: str, now: int) -> int:
         " (SELECT key_id FROM ca WHERE context = :context AND not_after < :now)",
         {"context": context, "now": now},
     )
-    deleted = transaction.execute("DELETE FROM ca WHERE context = ? AND not_after < ?", (context, now)).rowcount
+    deleted = transaction.execute(
+        "DELETE FROM ca WHERE context = ? AND not_after < ?", (context, now)
+    ).rowcount
     if deleted:
         count(transaction, context, CA_GENERATION)
     return deleted

@@ -1,8 +1,9 @@
 """Opens the database and runs transactions.
 
-Reads run in the calling thread, each thread with a connection of its own. Writes go to one writer thread that gathers what is
-waiting into one commit, so throughput does not depend on how often the disk can sync. What ``write`` has returned from is on
-disk (``synchronous=FULL``). Several processes may have the same database open.
+Reads run in the calling thread, each thread with a connection of its own. Writes go to one writer thread that
+gathers what is waiting into one commit, so throughput does not depend on how often the disk can sync. What
+``write`` has returned from is on disk (``synchronous=FULL``). Several processes may have the same database
+open.
 """
 
 from __future__ import annotations
@@ -53,8 +54,12 @@ class Database:
         self._writer: threading.Thread | None = None
         self._closed = False
         _prepare_file(path, create=create)
-        with _store_errors(path):
-            self._migrate()
+        try:
+            with _store_errors(path):
+                self._migrate()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Database:
         return self
@@ -76,25 +81,22 @@ class Database:
     def write(self, work: Callable[[Transaction], _T]) -> _T:
         """Run ``work`` in a write transaction and return its result once that is on disk.
 
-        ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it raises, its
-        changes alone are undone and the exception arrives here. StoreError when the commit fails.
+        ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it
+        raises, its changes alone are undone and the exception arrives here. StoreError when the commit fails.
         """
         job = _Write(work)
         with self._lock:
             if self._closed:
                 raise StoreError(f"The database {self.path} is closed.")
             if self._writer is None:
-                self._writer = threading.Thread(target=self._write_batches, name="database writer", daemon=True)
+                self._writer = threading.Thread(
+                    target=self._write_batches, name="database writer", daemon=True
+                )
                 self._writer.start()
             self._queue.put(job)
         with _store_errors(self.path):
             result: _T = job.future.result()
             return result
-
-    def check(self) -> None:
-        """A real read, and no more: StoreError if the database does not answer."""
-        with self.read() as transaction:
-            transaction.execute("SELECT COUNT(*) FROM setting").fetchone()
 
     def close(self) -> None:
         """Finish the writes that were asked for and close all connections."""
@@ -131,10 +133,11 @@ class Database:
 
     def _migrate(self) -> None:
         connection = self._own_connection()
-        if _number(connection, "application_id") == APPLICATION_ID and _number(connection, "user_version") == len(
-            MIGRATIONS
-        ):
+        if _number(connection, "application_id") == APPLICATION_ID and _number(
+            connection, "user_version"
+        ) == len(MIGRATIONS):
             return
+        self._check_ours(connection)  # before the first change: the journal mode is kept in the file
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -153,7 +156,9 @@ class Database:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
         application_id = _number(connection, "application_id")
         if application_id != APPLICATION_ID and (tables or application_id):
-            raise StoreError(f"{self.path} is not a database of this release.", "Name another file with --db.")
+            raise StoreError(
+                f"{self.path} is not a database of this release.", "Name another file with --db."
+            )
         if _number(connection, "user_version") > len(MIGRATIONS):
             raise StoreError(f"{self.path} was made by a newer release.", "Install that release again.")
 
@@ -164,7 +169,7 @@ class Database:
                 if connection is None:
                     connection = self._connect()
                 _commit(connection, batch)
-            except Exception as error:  # every waiting caller must hear of it, whatever it is
+            except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it, whatever it is
                 for job in batch:
                     if not job.future.done():
                         job.future.set_exception(error)
@@ -219,20 +224,21 @@ def _store_errors(path: Path) -> Iterator[None]:
 def _prepare_file(path: Path, *, create: bool) -> None:
     """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant."""
     try:
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        descriptor = os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
+        if create:
+            with contextlib.suppress(FileExistsError):
+                flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR))
+        # Never opened and closed when it exists: that would drop the locks SQLite holds on it in this process
+        # (https://www.sqlite.org/howtocorrupt.html section 2.2).
+        found = path.stat()
     except FileNotFoundError:
         raise StoreError(f"There is no database {path}.") from None
     except OSError as error:
         raise StoreError(f"The database {path} cannot be opened: {error.strerror}.") from error
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise StoreError(f"{path} is not a file.")
-        if found.st_mode & _OTHERS:
-            raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
-    finally:
-        os.close(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(f"{path} is not a file.")
+    if found.st_mode & _OTHERS:
+        raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

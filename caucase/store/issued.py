@@ -41,7 +41,8 @@ def insert(transaction: Transaction, context: str, issued: IssuedRow) -> None:
 
 def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow | None:
     row = transaction.execute(
-        "SELECT issuer, not_after FROM issued WHERE context = ? AND serial = ?", (context, serial_text(serial))
+        "SELECT issuer, not_after FROM issued WHERE context = ? AND serial = ?",
+        (context, serial_text(serial)),
     ).fetchone()
     return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
 

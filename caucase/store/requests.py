@@ -105,7 +105,8 @@ def insert(transaction: Transaction, context: str, request_id: RequestId, new: N
     transaction.execute("DELETE FROM request WHERE context = ? AND digest = ?", (context, new.digest))
     try:
         transaction.execute(
-            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (request_id, context, new.key_id, new.digest, new.csr, new.address, new.submitted_at),
         )
     except sqlite3.IntegrityError:
@@ -124,10 +125,13 @@ def set_certificate(
     return changed == 1
 
 
-def set_read(transaction: Transaction, context: str, request_id: RequestId, now: int, keep_until: int) -> None:
+def set_read(
+    transaction: Transaction, context: str, request_id: RequestId, now: int, keep_until: int
+) -> None:
     """Note the first reading of a certificate, and keep it no longer than ``keep_until``."""
     transaction.execute(
-        "UPDATE request SET read_at = ?, keep_until = MIN(keep_until, ?) WHERE id = ? AND context = ? AND read_at IS NULL",
+        "UPDATE request SET read_at = ?, keep_until = MIN(keep_until, ?)"
+        " WHERE id = ? AND context = ? AND read_at IS NULL",
         (now, keep_until, request_id, context),
     )
 

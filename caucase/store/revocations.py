@@ -15,7 +15,9 @@ UNKNOWN_ISSUER = KeyId(b"")
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationRow:
-    """A revocation. ``issuer``: the CA's key identifier, or ``UNKNOWN_ISSUER``: then it is on every list of the context."""
+    """A revocation. ``issuer``: the CA's key identifier, or ``UNKNOWN_ISSUER``: then it is on every list of
+    the context.
+    """
 
     serial: Serial
     issuer: KeyId
@@ -25,13 +27,19 @@ class RevocationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrlRow:
-    """A published list. Dates in Unix seconds."""
+class CrlDates:
+    """What is known of a published list without reading it. Dates in Unix seconds."""
 
     issuer: KeyId
     number: int
     this_update: int
     next_update: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrlRow(CrlDates):
+    """A published list."""
+
     der: bytes
 
 
@@ -61,15 +69,22 @@ def entries(transaction: Transaction, context: str, issuer: KeyId, now: int) -> 
     return (entry for (entry,) in rows)
 
 
-def list_dates(transaction: Transaction, context: str) -> dict[KeyId, tuple[int, int]]:
-    """Number and this_update of each stored list, without the list."""
-    rows = transaction.execute("SELECT issuer, number, this_update FROM crl WHERE context = ?", (context,))
-    return {KeyId(issuer): (number, this_update) for issuer, number, this_update in rows}
+def select_dates(transaction: Transaction, context: str) -> list[CrlDates]:
+    """Number and dates of each stored list."""
+    rows = transaction.execute(
+        "SELECT issuer, number, this_update, next_update FROM crl WHERE context = ? ORDER BY rowid",
+        (context,),
+    )
+    return [
+        CrlDates(issuer=KeyId(issuer), number=number, this_update=this_update, next_update=next_update)
+        for issuer, number, this_update, next_update in rows
+    ]
 
 
 def select_list(transaction: Transaction, context: str, issuer: KeyId) -> CrlRow | None:
     row = transaction.execute(
-        "SELECT number, this_update, next_update, der FROM crl WHERE context = ? AND issuer = ?", (context, issuer)
+        "SELECT number, this_update, next_update, der FROM crl WHERE context = ? AND issuer = ?",
+        (context, issuer),
     ).fetchone()
     if row is None:
         return None

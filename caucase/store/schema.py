@@ -1,7 +1,9 @@
-"""What is in the database, as numbered migrations. A migration that was released is never edited, only followed by another.
+"""What is in the database, as numbered migrations. A migration that was released is never edited, only
+followed by another.
 
-Dates are Unix seconds, certificates and requests DER, serials lower-case hexadecimal text (as openssl prints them), ``issuer``
-and ``key_id`` key identifiers. Every table of an aggregate starts with its context: cau, cas or https.
+Dates are Unix seconds, certificates and requests DER, serials lower-case hexadecimal text (as openssl prints
+them), ``issuer`` and ``key_id`` key identifiers. Every table of an aggregate starts with its context: cau,
+cas or https.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (context, key_id)
     );
 
-    -- Pending while certificate is null. digest: SHA-256 of the request, to recognise it when it is put again.
+    -- Pending while certificate is null. digest: SHA-256 of the request, to recognise it when it comes again.
     CREATE TABLE request (
         id INTEGER PRIMARY KEY,
         context TEXT NOT NULL,
@@ -56,7 +58,7 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX request_key ON request (context, key_id);
     CREATE INDEX request_kept ON request (keep_until) WHERE keep_until IS NOT NULL;
 
-    -- A renewal that was answered, to answer it again. digest: SHA-256 over the old certificate and the request.
+    -- A renewal that was answered, to answer it again. digest: SHA-256 over old certificate and request.
     CREATE TABLE renewal (
         digest BLOB PRIMARY KEY,
         context TEXT NOT NULL,

@@ -1,0 +1,59 @@
+"""What there is, what is next, and when: a picture of the authority at one moment, for people and for
+monitoring.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from caucase.authority.policy import ContextName
+from caucase.core.rollover import Phase, Span
+from caucase.core.x509 import KeyId, Serial
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaStatus:
+    """A CA. ``spans``: its phases, past and to come, as far as they are decided."""
+
+    key_id: KeyId
+    serial: Serial
+    subject: str
+    phase: Phase
+    not_before: datetime
+    not_after: datetime
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListStatus:
+    """The newest revocation list of a CA."""
+
+    issuer: KeyId
+    number: int
+    this_update: datetime
+    next_update: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContextStatus:
+    """One authority. ``successor_due``: when the next CA is made. ``pending``: requests that wait, ``None``
+    for https.
+    """
+
+    name: ContextName
+    cas: tuple[CaStatus, ...]
+    successor_due: datetime | None
+    lists: tuple[ListStatus, ...]
+    pending: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The whole. ``https_not_after``: end of the HTTPS certificate, ``https_due``: when it is renewed."""
+
+    netloc: str
+    now: datetime
+    contexts: tuple[ContextStatus, ...]
+    https_not_after: datetime | None
+    https_due: datetime | None
