@@ -56,7 +56,7 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/mypy
 
 bench: venv
-	@scripts/bench
+	@.venv/bin/python benchmarks/start.py
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -17,6 +17,7 @@ from caucase.authority.policy import Policy
 from caucase.clock import Clock
 from caucase.core import message, profile
 from caucase.core.issue import Validity, issue, random_serial
+from caucase.core.keys import KeyType
 from caucase.core.x509 import (
     authority_key_id,
     dump_pem,
@@ -29,6 +30,10 @@ from caucase.core.x509 import (
     subject_key_id,
 )
 from caucase.errors import CaucaseError, NotFound
+
+# Whatever the CA has: a handshake takes a fraction of the time that RSA needs, and so does loading the key at
+# each start.
+_KEY_TYPE = KeyType(algorithm="ec", size="P-256")
 
 
 class CredentialFile(Protocol):
@@ -100,7 +105,7 @@ class HttpsIdentity:
 
     def _make(self, now: datetime) -> None:
         signer = self._keyring.signer()
-        key = self._policy.key_type.generate()
+        key = _KEY_TYPE.generate()
         extensions = profile.https_leaf_extensions(
             self._policy.netloc, key=key.public_key(), issuer=subject_key_id(signer.certificate)
         )

@@ -1,0 +1,116 @@
+"""One request: what it asks of which context, who asks, and its body. It lives as long as the request.
+
+The body is not asked for, nor read, before a handler wants it: what is refused on sight costs no upload.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, ParamSpec, TypeAlias, TypeVar
+
+from aiohttp import web
+
+from caucase.authority import ContextAuthority, ContextName, Principal
+from caucase.errors import Malformed, TooLarge
+from caucase.server import peer
+from caucase.server.site import Service, Site
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BODY_LIMIT = 10 * 1024 * 1024  # bytes; the protocol's
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_KEY = "caucase"
+
+
+class Call:
+    """A request to a configured server."""
+
+    def __init__(self, request: web.Request, site: Site, service: Service) -> None:
+        self.request = request
+        self.service = service
+        self.context_name: ContextName | None = None
+        self.principal: Principal | None = None
+        self._site = site
+        self._must_invite = request.headers.get("Expect", "").lower() == "100-continue"
+
+    @property
+    def context(self) -> ContextAuthority:
+        """The authority of the context that the path begins with."""
+        assert self.context_name is not None, "a route at the root has no context"
+        return self.service.authority.context(self.context_name)
+
+    @property
+    def user(self) -> Principal:
+        """Who is calling; the route must be one that needs authentication."""
+        assert self.principal is not None, "the route does not authenticate"
+        return self.principal
+
+    @property
+    def address(self) -> str:
+        return peer.address(self.request)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function that may block, in a thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
+
+    async def authenticate(self) -> Principal:
+        """Find out who is calling; NotAuthenticated."""
+        certificate = peer.certificate_der(self.request)
+        authenticate = self.service.authority.authenticate
+        self.principal = await self.run(authenticate, certificate, address=self.address)
+        return self.principal
+
+    async def body(self) -> bytes:
+        """The whole body; TooLarge, or Malformed if its framing is broken."""
+        if (self.request.content_length or 0) > BODY_LIMIT:
+            raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+        if self._must_invite:
+            await self._invite()
+        body = bytearray()
+        try:
+            while chunk := await self.request.content.readany():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+        except (web.RequestPayloadError, ValueError):
+            raise Malformed("The body is not framed as its header says.") from None
+        return bytes(body)
+
+    def has_type(self, media_type: str) -> bool:
+        """Whether the body says it is of this type, in UTF-8 if it names a character set."""
+        charset = self.request.charset or "utf-8"
+        return self.request.content_type == media_type and charset.lower() == "utf-8"
+
+    @property
+    def is_uninvited(self) -> bool:
+        """Whether the client still waits to be asked for the body: nobody knows what it sends next."""
+        return self._must_invite
+
+    async def _invite(self) -> None:
+        """RFC 9110 section 10.1.1."""
+        self._must_invite = False
+        writer = self.request.writer
+        await writer.write(_CONTINUE)
+        # It is no part of the answer: aiohttp takes what was written for one that has begun.
+        writer.output_size = 0
+
+
+Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
+
+# aiohttp 3.14 wants typed keys, which earlier ones do not have.
+_CALL: Any = web.RequestKey(_KEY, Call) if hasattr(web, "RequestKey") else _KEY
+
+
+def attach(request: web.Request, call: Call) -> None:
+    """Make ``call`` what ``call_of`` gives for the request."""
+    request[_CALL] = call
+
+
+def call_of(request: web.BaseRequest) -> Call | None:
+    """The request as a call, ``None`` if it did not get so far."""
+    return request.get(_CALL)

@@ -1,0 +1,160 @@
+"""Which requests of web pages of other origins are answered, and the cookie that remembers the user's word.
+
+Decisions only: no HTTP here. The secrets never leave the file of ``consent_keys`` and this process.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote
+
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
+
+from caucase.clock import Clock
+from caucase.core.netloc import NetLoc
+from caucase.server.consent_keys import LIFE, ConsentKeys
+
+COOKIE = "cors"
+COOKIE_LIFE = LIFE
+
+# RFC 6265 section 6.1: 4096 bytes with name and attributes.
+_COOKIE_LIMIT = 3800
+_NULL = "null"
+
+
+class Access(enum.Enum):
+    """What becomes of a request."""
+
+    PLAIN = enum.auto()  # it is answered; no page of another origin is involved
+    GRANTED = enum.auto()  # it is answered, and the page may read the answer
+    REFUSED = enum.auto()
+    ASK = enum.auto()  # the user has to be asked first
+
+
+class Kind(enum.Enum):
+    """What is asked for, as far as it matters here."""
+
+    OPEN = enum.auto()  # descriptions and pre-flights
+    DECISION = enum.auto()  # the user's answer on the consent page
+    OTHER = enum.auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origins:
+    """Web origins that need no consent. ``http`` and ``https`` are the server's own."""
+
+    http: str
+    https: str
+    whitelist: frozenset[str]
+
+    @classmethod
+    def of(cls, netloc: NetLoc, whitelist: Iterable[str]) -> Origins:
+        return cls(
+            http=f"http://{netloc.authority}".lower(),
+            https=f"https://{netloc.https_authority}".lower(),
+            whitelist=frozenset(whitelist),
+        )
+
+    def decide(self, origin: str | None, kind: Kind, consent: Callable[[], bool | None]) -> Access:
+        """``origin``: as the request names it. ``consent``: what the user said of it, ``None`` if nothing."""
+        if kind is Kind.DECISION:
+            # Only our own page, which only HTTPS serves, may speak for the user.
+            return Access.PLAIN if origin == self.https else Access.REFUSED
+        if origin is None:
+            return Access.PLAIN
+        if kind is Kind.OPEN or origin in (self.http, self.https) or origin in self.whitelist:
+            return Access.GRANTED
+        if origin == _NULL:
+            return Access.REFUSED
+        match consent():
+            case True:
+                return Access.GRANTED
+            case False:
+                return Access.REFUSED
+            case _:
+                return Access.ASK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """What a cookie says, by origin. ``is_stale``: some of the cookie is of no use."""
+
+    answers: Mapping[str, bool] = field(default_factory=dict)
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    is_stale: bool = False
+
+    def dump(self) -> str:
+        """The cookie's value, without the oldest answers if there are too many; empty when there is none."""
+        tokens = dict(self.tokens)
+        while len(value := quote(json.dumps(tokens, separators=(",", ":")), safe="")) > _COOKIE_LIMIT:
+            del tokens[next(iter(tokens))]
+        return value if tokens else ""
+
+
+class Consents:
+    """Reads and makes consent cookies: maps of origin to signed token ``{allowed, origin}``. Thread-safe."""
+
+    def __init__(self, keys: ConsentKeys, *, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+
+    def read(self, cookie: str | None) -> Consent:
+        """What of the cookie is genuine and not too old. StoreError if the secrets cannot be read."""
+        if not cookie:
+            return Consent()
+        try:
+            stored = json.loads(unquote(cookie, errors="strict"))
+        except (ValueError, RecursionError):
+            stored = None
+        if not isinstance(stored, dict):
+            return Consent(is_stale=True)
+        serializer = self._serializer(self._keys.valid())
+        answers = {origin: _answer(serializer, origin, token) for origin, token in stored.items()}
+        good = {origin: answer for origin, answer in answers.items() if answer is not None}
+        return Consent(
+            answers=good, tokens={origin: stored[origin] for origin in good}, is_stale=len(good) < len(stored)
+        )
+
+    def remember(self, cookie: str | None, origin: str, *, allowed: bool) -> str:
+        """The cookie with the user's answer for ``origin`` added. It may block. StoreError likewise."""
+        token = self._serializer(self._keys.signing()).dumps({"allowed": allowed, "origin": origin})
+        known = self.read(cookie)
+        others = {name: known.tokens[name] for name in known.tokens if name != origin}
+        text = token if isinstance(token, str) else token.decode("ascii")
+        return Consent(tokens={**others, origin: text}).dump()
+
+    def _serializer(self, secrets: list[bytes]) -> URLSafeTimedSerializer:
+        """The last secret signs, all of them verify."""
+        return URLSafeTimedSerializer(
+            secrets,
+            salt="caucase.cors",
+            signer=_Signer,
+            signer_kwargs={"clock": self._clock, "key_derivation": "hmac", "digest_method": hashlib.sha256},
+        )
+
+
+class _Signer(TimestampSigner):
+    """Takes the time from a clock."""
+
+    def __init__(self, *args: Any, clock: Clock, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._clock = clock
+
+    def get_timestamp(self) -> int:
+        return int(self._clock().timestamp())
+
+
+def _answer(serializer: URLSafeTimedSerializer, origin: str, token: object) -> bool | None:
+    """What a token says of ``origin``, ``None`` if nothing."""
+    if not isinstance(token, str):
+        return None
+    try:
+        said = serializer.loads(token, max_age=int(COOKIE_LIFE.total_seconds()))
+    except BadData:
+        return None
+    return said["allowed"] if said["origin"] == origin else None

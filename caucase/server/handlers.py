@@ -1,0 +1,134 @@
+"""One function a route: from a call to one method of the authority, and from its result to an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from aiohttp import web
+
+from caucase.authority import RequestId
+from caucase.core import message
+from caucase.core.message import SignedMessage
+from caucase.errors import Malformed, NotFound
+from caucase.server.call import Call
+from caucase.server.representation import represent
+
+HAL = "application/hal+json"
+JSON = "application/json"
+CRL = "application/pkix-crl"
+CSR = "application/pkcs10"
+CERTIFICATE = "application/pkix-cert"
+CA_CERTIFICATE = "application/x-x509-ca-cert"
+
+_REQUEST_ID_MAX = 2**63 - 1
+_DECIMAL = re.compile(r"[0-9]{1,99}", re.ASCII)
+
+
+async def description(call: Call) -> web.Response:
+    document = call.service.hal[call.context_name, call.request.secure]
+    return represent(call.request, document, HAL)
+
+
+async def revocation_lists(call: Call) -> web.Response:
+    return represent(call.request, await call.run(call.context.lists.all_documents), CRL)
+
+
+async def revocation_list_pem(call: Call) -> web.Response:
+    return await _revocation_list(call, pem=True)
+
+
+async def revocation_list_der(call: Call) -> web.Response:
+    return await _revocation_list(call, pem=False)
+
+
+async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
+    text = call.request.match_info["authority_key_id"]
+    if not _DECIMAL.fullmatch(text):
+        raise NotFound("A revocation list is named by the key identifier of its authority, a decimal number.")
+    document = await call.run(call.context.lists.document, int(text), pem=pem)
+    return represent(call.request, document, CRL)
+
+
+async def ca_certificate(call: Call) -> web.Response:
+    return represent(call.request, await call.run(call.context.ca_certificate), CA_CERTIFICATE)
+
+
+async def ca_chain(call: Call) -> web.Response:
+    return represent(call.request, await call.run(call.context.ca_chain), JSON)
+
+
+async def https_ca(call: Call) -> web.Response:
+    return represent(call.request, await call.run(call.service.authority.https_ca), JSON)
+
+
+async def submit(call: Call) -> web.Response:
+    csr_pem = await call.body()
+    request_id = await call.run(call.context.requests.submit, csr_pem, address=call.address)
+    return web.Response(status=201, headers={"Location": str(request_id)})
+
+
+async def request(call: Call) -> web.Response:
+    return _pem(await call.run(call.context.requests.request, _request_id(call)), CSR)
+
+
+async def pending(call: Call) -> web.Response:
+    waiting = await call.run(call.context.requests.pending)
+    entries = [{"id": str(entry.id), "csr": entry.csr_pem.decode("ascii")} for entry in waiting]
+    return web.Response(body=json.dumps(entries).encode("ascii"), content_type=JSON)
+
+
+async def reject(call: Call) -> web.Response:
+    await call.run(call.context.requests.reject, _request_id(call), by=call.user, address=call.address)
+    return web.Response(status=204)
+
+
+async def certificate(call: Call) -> web.Response:
+    return _pem(await call.run(call.context.requests.certificate, _request_id(call)), CERTIFICATE)
+
+
+async def sign(call: Call) -> web.Response:
+    request_id, template_pem = _request_id(call), await call.body()
+    if template_pem and not call.has_type(CSR):
+        raise Malformed(f"A request to take subject and extensions from must be sent as {CSR}.")
+    await call.run(
+        call.context.requests.sign,
+        request_id,
+        by=call.user,
+        address=call.address,
+        template_pem=template_pem or None,
+    )
+    return web.Response(status=204)
+
+
+async def renew(call: Call) -> web.Response:
+    signed = await _message(call)
+    return _pem(await call.run(call.context.renewals.renew, signed, address=call.address), CERTIFICATE)
+
+
+async def revoke(call: Call) -> web.Response:
+    signed = await _message(call)
+    # A signature speaks for itself, whoever delivers it; without one the caller must be a user.
+    by = await call.authenticate() if signed.is_null else None
+    await call.run(call.context.revocations.revoke, signed, by=by, address=call.address)
+    return web.Response(status=204)
+
+
+async def _message(call: Call) -> SignedMessage:
+    if not call.has_type(JSON):
+        raise Malformed(f"A signed message must be sent as {JSON}, in UTF-8.")
+    return await call.run(message.parse, await call.body())
+
+
+def _request_id(call: Call) -> RequestId:
+    """The id in the path: Malformed if it is no decimal integer, NotFound if it cannot be one of ours."""
+    text = next(iter(call.request.match_info.values()))
+    if not _DECIMAL.fullmatch(text):
+        raise Malformed("The id of a request is a decimal number.")
+    if int(text) > _REQUEST_ID_MAX or text != str(int(text)):
+        raise NotFound("There is no such request.")
+    return RequestId(int(text))
+
+
+def _pem(body: bytes, media_type: str) -> web.Response:
+    return web.Response(body=body, content_type=media_type)

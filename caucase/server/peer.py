@@ -1,0 +1,29 @@
+"""Who is at the other end of a connection: address and TLS client certificate. It decides nobody's rights."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from aiohttp import web
+
+# What a connection over a socket of the file system has instead of an address.
+LOCAL = "local"
+
+
+def address(request: web.BaseRequest) -> str:
+    """The IP address of the peer, without port; ``local`` for a connection over a Unix socket."""
+    name = request.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return LOCAL
+    host = str(name[0])
+    mapped = ipaddress.IPv6Address(host).ipv4_mapped if host.startswith("::ffff:") else None
+    return str(mapped or host)
+
+
+def certificate_der(request: web.BaseRequest) -> bytes | None:
+    """The TLS client certificate, in DER, ``None`` without one and over plain HTTP.
+
+    It is a user's only if the authority says so: after a session was resumed, TLS has not looked at it again.
+    """
+    connection = request.get_extra_info("ssl_object")
+    return None if connection is None else connection.getpeercert(binary_form=True)

@@ -1,0 +1,60 @@
+"""Answers with what the authority publishes: conditional requests (RFC 9110 section 13), no copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC
+from email.utils import format_datetime
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.payload import Payload
+
+from caucase.authority import Document
+
+# As much of a long list as is in memory a second time, however slowly the client reads.
+_SLICE = 64 * 1024
+
+
+def represent(request: web.Request, document: Document, media_type: str) -> web.Response:
+    """The document, or 304 if the client has it already. Caches have to ask each time, which costs little."""
+    headers = {
+        "Cache-Control": "no-cache",
+        "ETag": document.etag,
+        "Last-Modified": format_datetime(document.last_modified.astimezone(UTC), usegmt=True),
+    }
+    if _is_current(request, document):
+        return web.Response(status=304, headers=headers)
+    body = document.body if len(document.body) <= _SLICE else _Slices(document.body)
+    return web.Response(body=body, headers={"Content-Type": media_type, **headers})
+
+
+def _is_current(request: web.Request, document: Document) -> bool:
+    """Whether a condition says that the client's copy is good; If-None-Match goes first (section 13.2.2)."""
+    tags = request.if_none_match
+    if tags is not None:
+        return any(tag.value in ("*", document.etag.strip('"')) for tag in tags)
+    since = request.if_modified_since
+    return since is not None and document.last_modified.replace(microsecond=0) <= since
+
+
+class _Slices(Payload):
+    """A long body, sent slice by slice as the client takes it."""
+
+    _value: bytes
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        for part in self._parts():
+            await writer.write(part)
+
+    def _parts(self) -> Iterator[memoryview]:
+        view = memoryview(self._value)
+        for start in range(0, len(view), _SLICE):
+            yield view[start : start + _SLICE]

@@ -1,0 +1,164 @@
+"""Every route of the server, once: the router, ``Allow``, pre-flights and the HAL documents come from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from caucase.authority import ContextName
+from caucase.server import consent, handlers
+from caucase.server.call import Handler
+
+_CAU, _CAS = ContextName.CAU, ContextName.CAS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """``path`` is below each of ``contexts``, or the root where that is ``None``; ``{name}`` is a parameter.
+
+    ``name`` and ``title``: how a HAL document calls it, empty when none does. ``auth``: a user's certificate
+    is needed. ``open_to_all``: any web origin may read it.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    name: str = ""
+    title: str = ""
+    auth: bool = False
+    open_to_all: bool = False
+    contexts: tuple[ContextName | None, ...] = (_CAU, _CAS)
+
+    def paths(self) -> Iterator[tuple[ContextName | None, str]]:
+        """The full path in each context."""
+        for context in self.contexts:
+            yield context, self.path if context is None else f"/{context}{self.path}"
+
+
+ROUTES = (
+    Route(method="GET", path="/", handler=handlers.description, open_to_all=True, contexts=(None,)),
+    # The consent page is for people; a refusal tells its address.
+    Route(method="GET", path="/cors", handler=consent.page, contexts=(None,)),
+    Route(method="POST", path="/cors", handler=consent.decide, contexts=(None,)),
+    Route(
+        method="GET",
+        path="",
+        handler=handlers.description,
+        name="getCASHAL",
+        title="cas",
+        open_to_all=True,
+        contexts=(_CAS,),
+    ),
+    Route(
+        method="GET",
+        path="",
+        handler=handlers.description,
+        name="getCAUHAL",
+        title="cau",
+        open_to_all=True,
+        contexts=(_CAU,),
+    ),
+    Route(
+        method="GET",
+        path="/crl",
+        handler=handlers.revocation_lists,
+        name="getCertificateRevocationListList",
+        title="The current revocation lists of all valid CAs, PEM.",
+    ),
+    # Before the next one, whose parameter matches the ending too.
+    Route(
+        method="GET",
+        path="/crl/{authority_key_id}.der",
+        handler=handlers.revocation_list_der,
+        name="getCertificateRevocationListDER",
+        title="The current revocation list of one CA, by its key identifier as a decimal number, DER.",
+    ),
+    Route(
+        method="GET",
+        path="/crl/{authority_key_id}",
+        handler=handlers.revocation_list_pem,
+        name="getCertificateRevocationList",
+        title="The current revocation list of one CA, by its key identifier as a decimal number, PEM.",
+    ),
+    Route(
+        method="PUT",
+        path="/csr",
+        handler=handlers.submit,
+        name="createCertificateSigningRequest",
+        title="Submit a certificate signing request.",
+    ),
+    Route(
+        method="GET",
+        path="/csr",
+        handler=handlers.pending,
+        name="getPendingCertificateRequestList",
+        title="The certificate signing requests that wait for a decision.",
+        auth=True,
+    ),
+    Route(
+        method="GET",
+        path="/csr/{csr_id}",
+        handler=handlers.request,
+        name="getCertificateSigningRequest",
+        title="A certificate signing request.",
+    ),
+    Route(
+        method="DELETE",
+        path="/csr/{csr_id}",
+        handler=handlers.reject,
+        name="deletePendingCertificateRequest",
+        title="Reject a certificate signing request that waits for a decision.",
+        auth=True,
+    ),
+    Route(
+        method="GET",
+        path="/crt/ca.crt.pem",
+        handler=handlers.ca_certificate,
+        name="getCACertificate",
+        title="The CA certificate to trust.",
+    ),
+    Route(
+        method="GET",
+        path="/crt/ca.crt.json",
+        handler=handlers.ca_chain,
+        name="getCACertificateChain",
+        title="How each CA certificate vouches for its successor.",
+    ),
+    Route(
+        method="GET",
+        path="/crt/https-ca.json",
+        handler=handlers.https_ca,
+        name="getHTTPSCACertificate",
+        title="The CA certificate to trust for HTTPS with this server, signed by the service CA.",
+        contexts=(_CAS,),
+    ),
+    Route(
+        method="PUT",
+        path="/crt/renew",
+        handler=handlers.renew,
+        name="renewCertificate",
+        title="Renew a certificate.",
+    ),
+    Route(
+        method="PUT",
+        path="/crt/revoke",
+        handler=handlers.revoke,
+        name="revokeCertificate",
+        title="Revoke a certificate.",
+    ),
+    Route(
+        method="GET",
+        path="/crt/{csr_id}",
+        handler=handlers.certificate,
+        name="getCertificate",
+        title="The certificate that was signed for a request.",
+    ),
+    Route(
+        method="PUT",
+        path="/crt/{crt_id}",
+        handler=handlers.sign,
+        name="createCertificate",
+        title="Sign a certificate signing request that waits for a decision.",
+        auth=True,
+    ),
+)

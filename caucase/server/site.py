@@ -1,0 +1,67 @@
+"""What all requests share: the service they are about, the threads that do its work, and how busy they are.
+
+It never outlives the event loop, and nothing of a single request is kept here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from caucase.authority import Authority, ContextName, Document
+from caucase.clock import monotonic
+from caucase.core.netloc import NetLoc
+from caucase.server.cors import Consents, Origins
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """A configured server. Replaced as a whole on reload: a request sees one configuration from start to end.
+
+    ``server_key``: the file with key and certificate of the HTTPS server. ``hal``: the description of a
+    context (``None``: of the root), as seen over HTTP or, when true, HTTPS.
+    """
+
+    authority: Authority
+    netloc: NetLoc
+    server_key: Path
+    origins: Origins
+    consents: Consents
+    hal: Mapping[tuple[ContextName | None, bool], Document]
+
+
+class Site:
+    """``service`` is ``None`` without a usable configuration; ``problem`` then tells clients why.
+
+    ``executor`` runs everything that may block.
+    """
+
+    def __init__(self, *, executor: Executor) -> None:
+        self.executor = executor
+        self.service: Service | None = None
+        self.problem = "The server is starting."
+        self._in_flight = 0
+        self._last = monotonic()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being answered, those whose answer is still being sent not included."""
+        return self._in_flight
+
+    @property
+    def idle_seconds(self) -> float:
+        """Since when there has been no request."""
+        return 0.0 if self._in_flight else monotonic() - self._last
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count a request while it lasts."""
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            self._last = monotonic()
