@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import NewType, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
@@ -46,6 +46,12 @@ COMMON_NAME_MAX = 64  # RFC 5280 appendix A.1, ub-common-name
 # thread-safe.
 warnings.filterwarnings("error", category=UserWarning, module=r"(caucase\.core|cryptography)\.x509\b")
 
+# What the parsers of all those versions raise, each for something that is not well-formed. InternalError is 38's, when OpenSSL
+# refuses what cryptography had read.
+_NOT_WELL_FORMED = (
+    ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
+)  # fmt: skip
+
 _T = TypeVar("_T")
 _Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
 
@@ -69,7 +75,7 @@ def _parsed(parse: Callable[[], _T], what: str) -> _T:
     """Run a parser of ``cryptography``; whatever it finds wrong is Malformed."""
     try:
         return parse()
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm, Warning, x509.InvalidVersion) as error:
+    except _NOT_WELL_FORMED as error:
         raise Malformed(f"The {what} is not well-formed.") from error
     except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Malformed(f"The {what} has extensions that cannot be used.") from error
@@ -84,6 +90,8 @@ def _parsed(parse: Callable[[], _T], what: str) -> _T:
 def _touched(signed: _Signed) -> _Signed:
     """Parse at once what ``cryptography`` parses on first use."""
     _ = signed.extensions, signed.signature_algorithm_oid
+    if isinstance(signed, x509.Certificate):
+        _ = signed.issuer
     for attribute in signed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
         # What one version stores, newer ones must be able to read.
         if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
@@ -152,10 +160,11 @@ def load_private_key(data: bytes) -> PrivateKey:
         for match in _PEM_BLOCK.finditer(data)
         if match["label"].endswith(b"PRIVATE KEY")
     ]
+    # RFC 1421 headers, which the older format has when it is encrypted, are no part of what is found.
+    if b"ENCRYPTED" in (found[0] if found else data):
+        raise Malformed("The private key is protected by a passphrase.", "Give it without one.")
     if len(found) != 1:
         raise Malformed(f"Exactly one private key is expected here, and there are {len(found)}.")
-    if b"ENCRYPTED" in found[0]:
-        raise Malformed("The private key is protected by a passphrase.", "Give it without one.")
     key = _parsed(lambda: serialization.load_pem_private_key(found[0], None), "private key")
     key_type(key)
     return key  # type: ignore[return-value]  # key_type has refused every other kind

@@ -64,7 +64,9 @@ def test_several_sockets_of_each_name_and_ipv6(start: Callable[..., Process], tm
     assert answers == [200] * 4
 
 
-def test_idle_server_exits_and_leaves_the_sockets(start: Callable[..., Process], listeners: Listeners) -> None:
+def test_idle_server_exits_and_leaves_the_sockets(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
     config = GOOD.replace("idle_timeout: 0", "idle_timeout: 1s")
     server = start(config=config, listeners=listeners)
     server.hear("READY=1")
@@ -73,7 +75,9 @@ def test_idle_server_exits_and_leaves_the_sockets(start: Callable[..., Process],
     server.hear("STOPPING=1")
     assert "Server stopped [reason=idle]" in server.log
     # Nobody listens now but the sockets do: what connects waits for the next server, and is answered by it.
-    waiting = [socket.create_connection(("127.0.0.1", listeners.port("http")), timeout=SECONDS) for _ in range(50)]
+    waiting = [
+        socket.create_connection(("127.0.0.1", listeners.port("http")), timeout=SECONDS) for _ in range(50)
+    ]
     for connection in waiting:
         connection.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     start(listeners=listeners).hear("READY=1")
@@ -91,7 +95,9 @@ def test_requests_keep_it_from_being_idle(start: Callable[..., Process], listene
     assert server.process.poll() is None
 
 
-def test_no_idle_exit_where_nobody_starts_it_again(start: Callable[..., Process], listeners: Listeners) -> None:
+def test_no_idle_exit_where_nobody_starts_it_again(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
     config = GOOD.replace("idle_timeout: 0", "idle_timeout: 1s")
     server = start(config=config, listeners=listeners, supervised=False)
     assert listeners.get()[0] == 200
@@ -103,7 +109,10 @@ def test_no_idle_exit_where_nobody_starts_it_again(start: Callable[..., Process]
     ("config", "sentence"),
     [
         ("", "netloc: ca.example.com:8009"),
-        ("netloc: localhost:8009\nnetlock: x\nthreshold: many\n", r"caucased.yaml:2: 'netlock': .*\n.*:3: threshold: "),
+        (
+            "netloc: localhost:8009\nnetlock: x\nthreshold: many\n",
+            r"caucased.yaml:2: 'netlock': .*\n.*:3: threshold: ",
+        ),
         ("netloc: [", "caucased.yaml"),
         ("netloc: localhost:8009\ndb: /nonexistent/caucase.sqlite\n", "/nonexistent/caucase.sqlite"),
     ],
@@ -135,7 +144,12 @@ def test_reload_with_mistakes_changes_nothing(
 ) -> None:
     server = start(config=GOOD, listeners=listeners)
     server.hear("READY=1")
-    for mistake in (GOOD + "nonsense: 1\n", "", GOOD.replace("localhost", "elsewhere"), GOOD + "db: other.sqlite\n"):
+    for mistake in (
+        GOOD + "nonsense: 1\n",
+        "",
+        GOOD.replace("localhost", "elsewhere"),
+        GOOD + "db: other.sqlite\n",
+    ):
         server.forget()
         (tmp_path / "caucased.yaml").write_text(mistake)
         server.signal(signal.SIGHUP)
@@ -163,7 +177,9 @@ def test_stand_alone_it_exits_with_78(start: Callable[..., Process], config: str
     assert "Traceback" not in server.log
 
 
-def test_stand_alone_it_exits_with_78_for_another_netloc(start: Callable[..., Process], tmp_path: Path) -> None:
+def test_stand_alone_it_exits_with_78_for_another_netloc(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     options = ("--bind", "127.0.0.1", "--base-port", str(port if port < 65535 else 50000))
@@ -181,7 +197,9 @@ def test_requests_in_flight_are_finished(start: Callable[..., Process], listener
     server.hear("READY=1")
     body = b"x" * 100_000
     with socket.create_connection(("127.0.0.1", listeners.port("http")), timeout=SECONDS) as connection:
-        connection.sendall(b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + body[:50_000])
+        connection.sendall(
+            b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + body[:50_000]
+        )
         time.sleep(0.5)
         server.signal(signal.SIGTERM)
         server.hear("STOPPING=1")
@@ -192,7 +210,9 @@ def test_requests_in_flight_are_finished(start: Callable[..., Process], listener
     assert server.wait() == 0
 
 
-def test_watchdog_follows_a_real_read(start: Callable[..., Process], listeners: Listeners, tmp_path: Path) -> None:
+def test_watchdog_follows_a_real_read(
+    start: Callable[..., Process], listeners: Listeners, tmp_path: Path
+) -> None:
     server = start(config=GOOD, listeners=listeners, watchdog_seconds=0.6)
     server.hear("READY=1")
     server.forget()
@@ -207,7 +227,9 @@ def test_watchdog_follows_a_real_read(start: Callable[..., Process], listeners: 
     assert "No sign of life" in server.log
 
 
-def test_status_counts_what_waits(start: Callable[..., Process], listeners: Listeners, tmp_path: Path) -> None:
+def test_status_counts_what_waits(
+    start: Callable[..., Process], listeners: Listeners, tmp_path: Path
+) -> None:
     server = start(config=GOOD, listeners=listeners, watchdog_seconds=0.4)
     server.hear("READY=1")
     with sqlite3.connect(tmp_path / "caucase.sqlite") as other:
@@ -228,4 +250,6 @@ def test_each_acknowledged_write_is_synchronised() -> None:
     with TemporaryDirectory() as folder, Database(Path(folder) / "caucase.sqlite") as database:
         with database.read() as transaction:
             assert transaction.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert database.write(lambda transaction: transaction.execute("PRAGMA synchronous").fetchone()) == (2,)
+        assert database.write(lambda transaction: transaction.execute("PRAGMA synchronous").fetchone()) == (
+            2,
+        )

@@ -1,0 +1,1 @@
+"""The commands: thin. Each parses its arguments, calls what does the work, prints, returns an exit code."""

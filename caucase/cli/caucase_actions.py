@@ -1,0 +1,192 @@
+"""What the options of the command ``caucase`` do, one function each, and how their failures add up.
+
+A failure of one action is told and does not keep the others from being done; a server that cannot be reached
+does.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec
+
+from cryptography import x509
+
+from caucase.cli.caucase_options import PROGRAM
+from caucase.cli.common import EX_OK, complain
+from caucase.client import (
+    CA_ENDING,
+    CRL_ENDING,
+    Client,
+    Mode,
+    PemFiles,
+    check_issued,
+    fetch_trusted,
+    is_due,
+    load_pair,
+    read_certificate,
+    read_request,
+    renew_in_place,
+    save_certificate,
+    save_request,
+    update_lists,
+    write_trusted,
+)
+from caucase.core.profile import is_auto_signed
+from caucase.core.x509 import Serial, load_request
+from caucase.errors import EX_ERROR, CaucaseError, HookFailed, StillPending, Unreachable
+
+_Arguments = ParamSpec("_Arguments")
+
+
+class Session:
+    """One call of the command: the clients, what is trusted, what was renewed, and the exit code so far."""
+
+    def __init__(self, options: Namespace, now: datetime, stack: ExitStack) -> None:
+        self._options = options
+        self._now = now
+        self._stack = stack
+        self._mode = Mode(options.mode)
+        self._clients = {mode: stack.enter_context(Client(options.ca_url, mode=mode)) for mode in Mode}
+        self._client = self._clients[self._mode]
+        self._user = self._client  # anonymous, until ``authenticate``
+        self._trusted: dict[Mode, list[x509.Certificate]] = {}
+        self._renewed = False
+        self.exit_code = EX_OK
+
+    def attempt(
+        self, action: Callable[_Arguments, None], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> None:
+        """Do something whose failure is told and counted; Unreachable ends it all."""
+        subject = next((str(argument) for argument in args if isinstance(argument, str | Path | int)), "")
+        try:
+            action(*args, **kwargs)
+        except Unreachable:
+            raise
+        except StillPending as error:
+            self.exit_code = self.exit_code or error.exit_code
+        except (CaucaseError, OSError) as error:
+            self.report(error, subject)
+
+    def report(self, error: CaucaseError | OSError, subject: str = "") -> None:
+        """Tell a failure and count it: it outweighs pending. ``subject``: file, id or serial."""
+        complain(PROGRAM if not subject or subject in str(error) else f"{PROGRAM}: {subject}", error)
+        self.exit_code = EX_ERROR
+
+    # The files of the authorities.
+
+    def update_authorities(self) -> None:
+        """Learn what to trust; a refusal for either authority leaves the files of both as they were."""
+        files = {Mode.SERVICE: PemFiles(path=self._options.ca_crt, ending=CA_ENDING)}
+        if self._options.update_user or self._mode is Mode.USER:
+            files[Mode.USER] = PemFiles(path=self._options.user_ca_crt, ending=CA_ENDING)
+        trusted = {mode: fetch_trusted(self._clients[mode], path, self._now) for mode, path in files.items()}
+        for mode, path in files.items():
+            self._renewed |= write_trusted(path, trusted[mode])
+        self._trusted = trusted
+
+    def update_lists(self, mode: Mode) -> None:
+        path = self._options.crl if mode is Mode.SERVICE else self._options.user_crl
+        files = PemFiles(path=path, ending=CRL_ENDING)
+        self._renewed |= update_lists(self._clients[mode], files, self._trusted[mode])
+
+    # For everybody.
+
+    def send_csr(self, path: Path) -> None:
+        print(self._client.put_csr(read_request(path)), path)
+
+    def get_csr(self, csr_id: str, path: Path) -> None:
+        save_request(path, self._client.get_csr(csr_id))
+
+    def get_crt(self, csr_id: str, path: Path) -> None:
+        try:
+            certificate = self._client.get_crt(csr_id)
+        except StillPending:
+            print(csr_id, "CSR still pending")
+            raise
+        check_issued(certificate, self._trusted[self._mode])
+        save_certificate(path, certificate)
+        how = "automatically" if is_auto_signed(certificate) else "manually"
+        print(f"{csr_id} was (originally) {how} approved")
+
+    def revoke_crt(self, crt_path: Path, key_path: Path) -> None:
+        pair = load_pair(crt_path, key_path)
+        self._client.revoke(pair.certificate, pair.key)
+
+    def renew_crt(self, crt_path: Path, key_path: Path) -> None:
+        pair = load_pair(crt_path, key_path)
+        if not is_due(pair.certificate, self._now, self._options.threshold):
+            print(crt_path, "did not reach renew threshold, not renewing")
+            return
+        renew_in_place(self._client, pair, rsa_bits=self._options.key_len, trusted=self._trusted[self._mode])
+        self._renewed = True
+
+    # For users.
+
+    def authenticate(self) -> None:
+        """Become the user of ``--user-key``; before anything that only users can do."""
+        self._user = self._stack.enter_context(
+            self._client.over_https(
+                user_key=self._options.user_key,
+                trusted=self._trusted[Mode.SERVICE],
+                now=self._now,
+                require_https_ca=self._options.require_https_ca,
+            )
+        )
+        if not self._user.verified:
+            print(
+                f"{PROGRAM}: warning: the server does not publish its HTTPS CA and is not verified.",
+                file=sys.stderr,
+            )
+
+    def sign_csr(self, csr_id: str) -> None:
+        self._user.sign(csr_id)
+
+    def sign_csr_with(self, csr_id: str, path: Path) -> None:
+        self._user.sign_with(csr_id, read_request(path))
+
+    def reject_csr(self, csr_id: str) -> None:
+        self._user.reject(csr_id)
+
+    def revoke_other_crt(self, path: Path) -> None:
+        self._user.revoke_as_user(read_certificate(path))
+
+    def revoke_serial(self, serial: Serial) -> None:
+        self._user.revoke_serial(serial)
+
+    def list_csr(self) -> None:
+        pending = self._user.pending()
+        print(f"-- pending {self._mode.value} CSRs --")
+        print(f"{'csr_id':>20} | subject preview (fetch csr and check full content !)")
+        for request in pending:
+            print(f"{request.csr_id:>20} | {_preview(request.pem)!r}")
+        print(f"-- end of pending {self._mode.value} CSRs --")
+
+    def run_hook(self) -> None:
+        """Run the on-renew command if anything was renewed. HookFailed."""
+        command = self._options.on_renew
+        if command is None or not self._renewed:
+            return
+        with suppress(BrokenPipeError):  # nobody reads what was done, and yet the service has to know
+            sys.stdout.flush()
+        try:
+            status = subprocess.run([command], check=False).returncode  # noqa: S603 - the user's own command
+        except OSError as error:
+            raise HookFailed(f"The on-renew command {command} could not be run: {error.strerror}.") from None
+        if status:
+            raise HookFailed(
+                f"The on-renew command {command} failed with {status}.", "What was renewed is in place."
+            )
+
+
+def _preview(pem: bytes) -> str:
+    """One line about a request that somebody sent: ``repr`` of it is safe on a terminal."""
+    try:
+        return f"<Name({load_request(pem).subject.rfc4514_string()})>"
+    except CaucaseError:
+        return "<unreadable>"

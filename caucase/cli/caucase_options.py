@@ -1,0 +1,227 @@
+"""The options of the command ``caucase``, and what does not go together."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from itertools import combinations
+from pathlib import Path
+
+from caucase.cli.common import DEFAULT_KEY_BITS, Parser, key_bits
+from caucase.client import CA_ENDING, PemFiles
+from caucase.core.x509 import SERIAL_MAX, Serial
+
+PROGRAM = "caucase"
+
+_DAYS_MAX = 36500  # a hundred years: what a typing mistake exceeds
+
+_AUTHENTICATED = ("list_csr", "sign_csr", "sign_csr_with", "reject_csr", "revoke_other_crt", "revoke_serial")
+
+_EPILOG = """Every call also updates the files with CA certificates and revocation lists.
+Exit status: 0 done, 1 an error, 2 a certificate is still pending, 3 the command of --on-renew failed."""
+
+
+def parser() -> Parser:
+    result = Parser(
+        PROGRAM,
+        "Ask a caucase server for certificates, renew and revoke them; as a user, decide on requests.",
+    )
+    result.epilog = _EPILOG
+    result.formatter_class = argparse.RawDescriptionHelpFormatter
+    _add_general(result)
+    _add_anonymous(result.add_argument_group("what everybody can do"))
+    _add_authenticated(result.add_argument_group("what users can do, with --user-key"))
+    return result
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options, checked together; exits with 1 and one sentence if they are wrong."""
+    result = parser()
+    options = result.parse_args(argv)
+    try:
+        for name, first in _PAIRS.items():
+            setattr(options, name, [(first(one), Path(other)) for one, other in getattr(options, name)])
+    except argparse.ArgumentTypeError as error:
+        result.error(str(error))
+    ids = [*options.sign_csr, *(csr_id for csr_id, _ in options.sign_csr_with), *options.reject_csr]
+    for csr_id, count in Counter(ids).items():
+        if count > 1:
+            result.error(f"{csr_id} is given more than once to --sign-csr, --sign-csr-with and --reject-csr")
+    if options.user_key is None:
+        for name in _AUTHENTICATED:
+            if getattr(options, name):
+                result.error(f"{_option(name)} needs --user-key with the key and certificate of a user")
+    if conflict := _conflict(options):
+        result.error(conflict)
+    return options
+
+
+def needs_user(options: argparse.Namespace) -> bool:
+    """Whether something is asked for that only users can do."""
+    return any(getattr(options, name) for name in _AUTHENTICATED)
+
+
+def _conflict(options: argparse.Namespace) -> str:
+    """Each of the four paths is another file; only CA certificates and lists can be in the same folder."""
+    paths = {name: getattr(options, name) for name in ("ca_crt", "user_ca_crt", "crl", "user_crl")}
+    for (one, path), (other, other_path) in combinations(paths.items(), 2):
+        is_same = path.resolve() == other_path.resolve()
+        is_mixed = one.endswith("crt") and other.endswith("crl")
+        if is_same and not (is_mixed and PemFiles(path=path, ending=CA_ENDING).is_folder):
+            return f"{_option(one)} and {_option(other)} must not be the same"
+    return ""
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _add_general(group: Parser) -> None:
+    group.add_argument("--ca-url", metavar="URL", required=True, help="the server's HTTP address")
+    for option, default, what in (
+        ("--ca-crt", "cas.crt.pem", "CA certificates of services"),
+        ("--user-ca-crt", "cau.crt.pem", "CA certificates of users"),
+        ("--crl", "cas.crl.pem", "revocation lists of services"),
+        ("--user-crl", "cau.crl.pem", "revocation lists of users"),
+    ):
+        group.add_argument(
+            option,
+            metavar="PATH",
+            type=Path,
+            default=Path(default),
+            help=f"{what}: a file, or a folder with a file for each; what does not exist becomes a file "
+            "if it has an extension, else a folder [%(default)s]",
+        )
+    group.add_argument(
+        "--threshold",
+        metavar="DAYS",
+        type=_days,
+        default=timedelta(days=31),
+        help="a certificate is renewed once no more than this remains of its life [31]",
+    )
+    group.add_argument(
+        "--key-len",
+        metavar="BITS",
+        type=key_bits,
+        default=DEFAULT_KEY_BITS,
+        help="bits of a new key, if the old one is RSA; else it has the type of the old one [%(default)s]",
+    )
+    group.add_argument(
+        "--on-renew",
+        metavar="EXECUTABLE",
+        help="a program to run, without a shell, after anything was renewed: CA, revocation list, certificate",
+    )
+    group.add_argument(
+        "--user-key", metavar="FILE", type=Path, help="the key and certificate of a user, in one file"
+    )
+    group.add_argument(
+        "--require-https-ca",
+        action="store_true",
+        help="be an error, not a warning, if the server's HTTPS certificate cannot be verified",
+    )
+    group.add_argument(
+        "--mode",
+        choices=("service", "user"),
+        default="service",
+        help="whose certificates the actions are about: those of services, or those of users [%(default)s]",
+    )
+
+
+def _add_anonymous(group: argparse._ArgumentGroup) -> None:
+    _add_list(group, "--send-csr", "CSR", Path, "submit requests; prints for each its id and its file")
+    _add_pair(group, "--get-csr", ("ID", "FILE"), "fetch a request and append it to a file")
+    _add_pair(
+        group,
+        "--get-crt",
+        ("ID", "FILE"),
+        "fetch a certificate; a file that exists must hold its key, and it is appended",
+    )
+    _add_pair(
+        group,
+        "--revoke-crt",
+        ("CRT", "KEY"),
+        "revoke a certificate with its key; KEY is ignored if CRT holds the key",
+    )
+    _add_pair(
+        group,
+        "--renew-crt",
+        ("CRT", "KEY"),
+        "renew a certificate in place, if it is due; KEY is ignored if CRT holds the key",
+    )
+    group.add_argument(
+        "--update-user",
+        action="store_true",
+        help="also update the CA certificates and revocation lists of users",
+    )
+
+
+def _add_authenticated(group: argparse._ArgumentGroup) -> None:
+    _add_list(group, "--sign-csr", "ID", _csr_id, "sign requests")
+    _add_pair(
+        group,
+        "--sign-csr-with",
+        ("ID", "CSR"),
+        "sign a request with the subject and extensions of another instead of its own",
+    )
+    _add_list(group, "--reject-csr", "ID", _csr_id, "reject requests")
+    _add_list(group, "--revoke-other-crt", "CRT", Path, "revoke certificates without their keys")
+    _add_list(
+        group,
+        "--revoke-serial",
+        "SERIAL",
+        _serial,
+        "revoke serial numbers, in decimal; nobody can check them for mistakes",
+    )
+    group.add_argument("--list-csr", action="store_true", help="list the requests that wait for a decision")
+
+
+def _add_list(
+    group: argparse._ArgumentGroup, option: str, metavar: str, kind: Callable[[str], object], text: str
+) -> None:
+    group.add_argument(option, metavar=metavar, nargs="+", action="extend", default=[], type=kind, help=text)
+
+
+def _add_pair(group: argparse._ArgumentGroup, option: str, metavar: tuple[str, str], text: str) -> None:
+    group.add_argument(
+        option,
+        metavar=metavar,
+        nargs=2,
+        action="append",
+        default=[],
+        help=f"{text}; can be given several times",
+    )
+
+
+def _csr_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,20}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no id of a request: those are numbers")
+    return str(int(text))
+
+
+def _serial(text: str) -> Serial:
+    if not re.fullmatch(r"[0-9]{1,49}", text, re.ASCII) or not 0 < int(text) <= SERIAL_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no serial number in decimal")
+    return Serial(int(text))
+
+
+def _days(text: str) -> timedelta:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days <= _DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return timedelta(days=days)
+
+
+# The options that take a pair: what its first part is; the second is a path.
+_PAIRS: dict[str, Callable[[str], object]] = {
+    "get_csr": _csr_id,
+    "get_crt": _csr_id,
+    "revoke_crt": Path,
+    "renew_crt": Path,
+    "sign_csr_with": _csr_id,
+}

@@ -1,0 +1,77 @@
+"""What every command has in common: how arguments are parsed, how mistakes are told, and the exit codes.
+
+A person sees one sentence on standard error, never a traceback. Exit codes: 0, 1 for any error, also of usage
+(argparse's own 2 would mean "still pending"), 2 pending, 3 the on-renew command failed, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+from caucase import __version__
+from caucase.core.keys import RSA_MAX_BITS, RSA_MIN_BITS
+from caucase.errors import EX_ERROR, CaucaseError
+
+EX_OK = 0
+EX_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+DEBUG_VARIABLE = "CAUCASE_DEBUG"
+DEFAULT_KEY_BITS = 2048
+
+
+class Parser(argparse.ArgumentParser):
+    """Options are never abbreviated: a script must not depend on which others exist."""
+
+    def __init__(self, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        self.add_argument("--version", action="version", version=__version__)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EX_ERROR, f"{self.prog}: {message}. See {self.prog} --help.\n")
+
+
+def key_bits(text: str) -> int:
+    """The type of ``--key-len``: bits of an RSA key."""
+    if not (text.isascii() and text.isdigit() and RSA_MIN_BITS <= int(text[:6]) <= RSA_MAX_BITS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not from {RSA_MIN_BITS} to {RSA_MAX_BITS}")
+    return int(text)
+
+
+def run(program: str, body: Callable[[], int]) -> int:
+    """Run a command and return its exit code, whatever happens."""
+    try:
+        code = body()
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Nobody reads on. What is still buffered must not fail a second time when Python flushes it at its
+        # end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_ERROR
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
+    except (CaucaseError, OSError) as error:
+        complain(program, error)
+        return error.exit_code if isinstance(error, CaucaseError) else EX_ERROR
+    except Exception as error:  # noqa: BLE001 - a person sees one sentence, whatever happens
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            traceback.print_exc()
+        else:
+            print(f"{program}: this is a defect: {type(error).__name__}: {error}. "
+                  f"Please report it, with what {DEBUG_VARIABLE}=1 shows.", file=sys.stderr)  # fmt: skip
+        return EX_ERROR
+
+
+def complain(program: str, error: CaucaseError | OSError) -> None:
+    """Say on standard error, in one line, what went wrong and what can be done."""
+    if isinstance(error, CaucaseError):
+        text = str(error)
+    else:
+        name = f"{error.filename}: " if error.filename is not None else ""
+        text = f"{name}{error.strerror or error}."
+    print(f"{program}: {text}", file=sys.stderr)

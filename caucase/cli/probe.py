@@ -1,0 +1,43 @@
+"""caucase-probe: is a server there, over HTTP and HTTPS, and is it one and the same?
+
+It trusts what it meets: it says that a server works, not whose server that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from caucase import clock
+from caucase.cli.common import EX_OK, Parser, run
+from caucase.client import Client
+from caucase.errors import Untrusted
+
+PROGRAM = "caucase-probe"
+
+
+def parser() -> Parser:
+    result = Parser(
+        PROGRAM, "Check that a caucase server hands out the same CA certificate over HTTP and over HTTPS."
+    )
+    result.add_argument(
+        "ca_url", metavar="URL", help="the server's HTTP address, for example http://ca.example.com:8009"
+    )
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit code."""
+    return run(PROGRAM, lambda: _probe(parser().parse_args(argv).ca_url))
+
+
+def _probe(ca_url: str) -> int:
+    with Client(ca_url) as over_http:
+        ca = over_http.ca_certificate()
+        # Where the server publishes its HTTPS CA, that must be right too (caucase 0.9 does not).
+        with over_http.over_https(trusted=[ca], now=clock.now(), require_https_ca=False) as over_https:
+            if over_https.ca_certificate() != ca:
+                raise Untrusted(
+                    "The CA certificate is another one over HTTPS than over HTTP.",
+                    "Do both ports belong to the same server?",
+                )
+    return EX_OK

@@ -1,0 +1,1 @@
+"""The client against a simulated server that also does what no good server does."""

@@ -1,0 +1,68 @@
+"""What all tests share: a clock that is set by hand, keys that are made once, requests in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from caucase.core.keys import KeyType, PrivateKey, signature_hash
+
+Keys = Callable[..., PrivateKey]
+MakeCsr = Callable[..., bytes]
+
+
+class FakeClock:
+    """A ``caucase.clock.Clock`` that stands still until it is told otherwise."""
+
+    def __init__(self, start: datetime) -> None:
+        self.moment = start
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def advance(self, **amount: float) -> datetime:
+        """Let time pass; ``amount`` as for ``timedelta``."""
+        self.moment += timedelta(**amount)
+        return self.moment
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(datetime(2030, 1, 1, 12, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """``keys("rsa:2048", 1)``: always the same key for the same arguments, made when first asked for."""
+    made: dict[tuple[str, int], PrivateKey] = {}
+
+    def key(kind: str = "ec:P-256", number: int = 0) -> PrivateKey:
+        if (kind, number) not in made:
+            made[kind, number] = KeyType.parse(kind).generate()
+        return made[kind, number]
+
+    return key
+
+
+@pytest.fixture(scope="session")
+def make_csr(keys: Keys) -> MakeCsr:
+    """A request in PEM for CN=``name``, no subject if ``None``. ``extensions``: pairs of value and criticality."""
+
+    def csr(
+        name: str | None = "www.example.com",
+        *,
+        key: PrivateKey | None = None,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    ) -> bytes:
+        key = keys() if key is None else key
+        attributes = [] if name is None else [x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]
+        builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(attributes))
+        for value, critical in extensions:
+            builder = builder.add_extension(value, critical=critical)
+        return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.PEM)
+
+    return csr
