@@ -1,8 +1,8 @@
 """How quickly the server answers when nobody has needed it, and how little it takes while nobody does.
 
-Cold start: from the first connection to the first byte of the answer, the server being started by that connection
-(``systemd-socket-activate`` stands for systemd), with a database that exists. Idle memory: resident, after that answer. A figure
-that misses its target makes the exit status 1.
+Cold start: from the first connection to the first byte of the answer, the server being started by that
+connection (``systemd-socket-activate`` stands for systemd), with a database that exists. Idle memory:
+resident, after that answer. A figure that misses its target makes the exit status 1.
 
     python benchmarks/start.py [RUNS]
 """

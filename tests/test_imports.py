@@ -20,9 +20,9 @@ LAYERS = {
     "store": {"core", "errors", "clock", "host"},
     "client": {"core", "errors", "clock", "host"},
     "authority": {"core", "store", "errors", "clock"},
-    "server": {"authority", "config", "host", "errors"},
-    # Puts an authority together for whoever needs one; the server is handed its own.
+    # Puts the parts together: from a configuration to an authority over its database.
     "appliance": {"authority", "config", "host", "store", "errors", "clock"},
+    "server": {"appliance", "authority", "config", "host", "core", "errors", "clock"},
     "jobs": {"appliance", "authority", "config", "host", "errors"},
     "cli": {
         *("errors", "clock", "core", "config", "host", "store", "client", "authority", "appliance", "server"),

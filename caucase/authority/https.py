@@ -27,7 +27,6 @@ from caucase.core.x509 import (
     not_after,
     public_key,
     spki,
-    subject_key_id,
 )
 from caucase.errors import CaucaseError, NotFound
 
@@ -107,7 +106,7 @@ class HttpsIdentity:
         signer = self._keyring.signer()
         key = _KEY_TYPE.generate()
         extensions = profile.https_leaf_extensions(
-            self._policy.netloc, key=key.public_key(), issuer=subject_key_id(signer.certificate)
+            self._policy.netloc, key=key.public_key(), issuer=signer.key_id
         )
         certificate = issue(
             signer,
@@ -137,7 +136,7 @@ class HttpsIdentity:
             raise NotFound("The CA of the HTTPS certificate has expired.")
         signer = self._services.signer()
         cached = self._document
-        signed_by = subject_key_id(signer.certificate)
+        signed_by = signer.key_id
         # A signature differs each time; the same answer twice is what makes it cacheable.
         if cached is None or cached[:2] != (ca.key_id, signed_by):
             payload = {"https_ca_pem": dump_pem(ca.certificate).decode("ascii")}

@@ -20,7 +20,6 @@ from caucase.core.x509 import (
     key_id,
     not_after,
     public_key,
-    subject_key_id,
 )
 from caucase.errors import CertificateInvalid
 from caucase.store import Database, Transaction, issued, revocations
@@ -46,7 +45,7 @@ class Issuer:
     ) -> x509.Certificate:
         """A certificate for the key of ``csr`` that says what was ``asked``, within the rules."""
         signer = self._keyring.signer()
-        issuer, key = subject_key_id(signer.certificate), public_key(csr)
+        issuer, key = signer.key_id, public_key(csr)
         url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
         return issue(
             signer,

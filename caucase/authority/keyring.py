@@ -51,6 +51,10 @@ class Ca:
     def lifetime(self) -> Lifetime:
         return Lifetime(not_before=not_before(self.certificate), not_after=not_after(self.certificate))
 
+    def own_copy(self) -> x509.Certificate:
+        """The certificate for one thread alone, which may read its extensions (see ``core.x509``)."""
+        return load_certificate_der(dump_der(self.certificate))
+
     def signed(self, certificate: x509.Certificate) -> bool:
         return is_signed_by(certificate, self.certificate)
 
@@ -142,7 +146,7 @@ class Keyring:
                 key = cas.private_key(transaction, self.name, ca.key_id)
             if key is None:
                 raise StoreError(f"The database has no key for the {self.name} CA {ca.key_id.hex()}.")
-            signer = Signer(certificate=ca.certificate, key=load_private_key_der(key))
+            signer = Signer(certificate=ca.certificate, key=load_private_key_der(key), key_id=ca.key_id)
             self._signers[ca.key_id] = signer
         return signer
 
@@ -185,7 +189,7 @@ class Keyring:
             made = issue_ca(
                 key,
                 subject=predecessor.certificate.subject,
-                extensions=profile.inherited_ca_extensions(predecessor.certificate),
+                extensions=profile.inherited_ca_extensions(predecessor.own_copy()),
                 validity=validity,
                 serial=random_serial(),
             )

@@ -103,10 +103,10 @@ class RevocationLists:
 
     def refresh(self, now: datetime, *, at: float = _REFRESH_ON_DEMAND) -> None:
         """Make every list again that is missing, out of date, or older than this share of its life."""
-        if self._stale(now, at):
+        if self._is_stale(now, at):
             with self._making:
-                if self._stale(now, at):  # another thread may have made them in the meantime
-                    self._publish(now)
+                if self._is_stale(now, at):  # another thread may have made them in the meantime
+                    self._publish(now, at)
 
     def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
         self.refresh(self._clock())
@@ -128,12 +128,15 @@ class RevocationLists:
             self._ready[key] = document
         return document
 
-    def _stale(self, now: datetime, at: float) -> bool:
-        """Whether some valid CA's list is missing, behind the counter, or too old."""
+    def _is_stale(self, now: datetime, at: float) -> bool:
         with self._database.read() as transaction:
-            newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
-            stored = self._stored(transaction)
-            current = self._keyring.snapshot(transaction)
+            return self._stale(transaction, now, at)
+
+    def _stale(self, transaction: Transaction, now: datetime, at: float) -> bool:
+        """Whether some valid CA's list is missing, behind the counter, or too old."""
+        newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
+        stored = self._stored(transaction)
+        current = self._keyring.snapshot(transaction)
         return any(self._needs_list(stored.get(ca.key_id), newest, now, at) for ca in current.valid(now))
 
     def _needs_list(self, stored: CrlDates | None, newest: int, now: datetime, at: float) -> bool:
@@ -145,18 +148,22 @@ class RevocationLists:
     def _stored(self, transaction: Transaction) -> dict[KeyId, CrlDates]:
         return {dates.issuer: dates for dates in revocations.select_dates(transaction, self._context)}
 
-    def _publish(self, now: datetime) -> None:
+    def _publish(self, now: datetime, at: float) -> None:
         """Number, sign and store new lists. A number is never used for two different lists of a CA."""
 
-        def take_number(transaction: Transaction) -> None:
+        def take_number(transaction: Transaction) -> bool:
+            if not self._stale(transaction, now, at):  # another process has made them in the meantime
+                return False
             newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
             stored = self._stored(transaction)
             valid = self._keyring.snapshot(transaction).valid(now)
             # With a list behind, another process or a revocation has taken the number that is used next.
             if all(stored[ca.key_id].number == newest for ca in valid if ca.key_id in stored):
                 settings.count(transaction, self._context, settings.CRL_NUMBER)
+            return True
 
-        self._database.write(take_number)
+        if not self._database.write(take_number):
+            return
         with self._database.read() as transaction:
             number = settings.counter(transaction, self._context, settings.CRL_NUMBER)
             contents = [

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from caucase.core.issue import Signer
 from caucase.core.keys import PrivateKey, signature_hash
-from caucase.core.x509 import CRL, Serial, subject_key_id
+from caucase.core.x509 import CRL, Serial
 
 # X.690 tags.
 _INTEGER, _BIT_STRING, _OCTET_STRING, _OID = 0x02, 0x03, 0x04, 0x06
@@ -45,7 +45,7 @@ def build_crl(
     issuer = signer.certificate.subject.public_bytes()
     revoked = b"".join(entries)
     extensions = [
-        x509.AuthorityKeyIdentifier(subject_key_id(signer.certificate), None, None),
+        x509.AuthorityKeyIdentifier(signer.key_id, None, None),
         x509.CRLNumber(number),
     ]
     encoded = b"".join(

@@ -12,15 +12,18 @@ from cryptography import x509
 from caucase.core.keys import PrivateKey, PublicKey, signature_hash
 from caucase.core.profile import Extension
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import SERIAL_MAX, Serial, key_id, not_after
+from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, not_after
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """A CA certificate with its private key. ``repr`` never shows the key."""
+    """A CA certificate with its private key. ``repr`` never shows the key. ``key_id``: its subject key
+    identifier, so that nobody reads the extensions of a certificate that threads share (see ``core.x509``).
+    """
 
     certificate: x509.Certificate
     key: PrivateKey
+    key_id: KeyId
 
     def __repr__(self) -> str:
         return f"Signer({self.certificate.subject.rfc4514_string()!r})"
@@ -94,7 +97,7 @@ def issue_ca(
         validity=validity,
         serial=serial,
     )
-    return Signer(certificate=certificate, key=key)
+    return Signer(certificate=certificate, key=key, key_id=identifier)
 
 
 def _signed(

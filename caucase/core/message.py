@@ -118,7 +118,8 @@ def from_json(value: object) -> SignedMessage:
     if not isinstance(signature, str):
         raise Malformed("A signed message has a signature in base64.")
     try:
-        raw = base64.b64decode(signature, validate=True)
+        # The peer wraps its base64 into lines, as MIME does.
+        raw = base64.b64decode("".join(signature.split()), validate=True)
     except (binascii.Error, ValueError):
         raise Malformed("The signature of the message is not base64.") from None
     return SignedMessage(payload=payload, digest=digest, signature=raw)

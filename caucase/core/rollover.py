@@ -113,12 +113,14 @@ def timeline(lifetimes: Sequence[Lifetime], period: timedelta) -> list[list[Span
     """The phases of each CA, past and to come, as far as the CAs that exist decide them; oldest CA first."""
     by_age = sorted(lifetimes, key=lambda life: life.not_before)
     begins = [
-        life.not_before if index == 0 else min(life.not_before + period, by_age[index - 1].not_after)
+        life.not_before
+        if index == 0
+        else max(life.not_before, min(life.not_before + period, by_age[index - 1].not_after))
         for index, life in enumerate(by_age)
     ]
-    ends = [*begins[1:], by_age[-1].not_after] if by_age else []
     result = []
-    for life, begin, end in zip(by_age, begins, ends, strict=True):
+    for index, (life, begin) in enumerate(zip(by_age, begins, strict=True)):
+        end = min([life.not_after, *begins[index + 1 : index + 2]])
         spans = (
             Span(phase=Phase.KNOWN, start=life.not_before, end=begin),
             Span(phase=Phase.SIGNING, start=begin, end=end),

@@ -28,11 +28,10 @@ from caucase.core.x509 import (
 from caucase.errors import CaucaseError, CertificateInvalid, Malformed, Untrusted
 
 _START_AFRESH = (
-    "If that is expected, compare fingerprints with the operator and remove the local CA file to trust afresh."
-)
+    "If that is expected, compare fingerprints with the operator and remove the local CA file to start afresh."
+) @ dataclass(frozen=True, kw_only=True)
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Link:
     """``message`` says, signed by ``old``'s key, that ``new`` follows ``old``."""
 

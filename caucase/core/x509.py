@@ -3,6 +3,9 @@
 This is the one place that bridges versions of ``cryptography`` (38 to 50). Whatever a stranger sent is parsed
 here to its last extension, so that nothing deeper can stumble over it; every failure is ``Malformed``. It
 never decides trust.
+
+Nobody may read the extensions of a certificate that threads share: in version 38 that is a ``RuntimeError:
+Already borrowed`` while another thread reads its subject or its key.
 """
 
 from __future__ import annotations
@@ -46,8 +49,8 @@ COMMON_NAME_MAX = 64  # RFC 5280 appendix A.1, ub-common-name
 # thread-safe.
 warnings.filterwarnings("error", category=UserWarning, module=r"(caucase\.core|cryptography)\.x509\b")
 
-# What the parsers of all those versions raise, each for something that is not well-formed. InternalError is 38's, when OpenSSL
-# refuses what cryptography had read.
+# What the parsers of all those versions raise, each for something that is not well-formed. InternalError is
+# 38's, when OpenSSL refuses what cryptography had read.
 _NOT_WELL_FORMED = (
     ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
 )  # fmt: skip

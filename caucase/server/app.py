@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from aiohttp import web
@@ -44,14 +45,26 @@ def create_app(site: Site) -> web.Application:
     # What goes wrong in a handler is an answer before cross_origin completes it; and so is what goes wrong there.
     around = (layers.account, layers.problem, layers.cross_origin, layers.problem)
     app = web.Application(middlewares=around)
+    taken = {path for route in ROUTES for _, path in route.paths()}
     for route in ROUTES:
         for context, path in route.paths():
             endpoint = _endpoint(route, context)
             routes[endpoint] = route
             for method in (route.method, "HEAD") if route.method == "GET" else (route.method,):
-                app.router.add_route(method, path, endpoint, expect_handler=_later)
+                app.router.add_route(method, _pattern(path, taken), endpoint, expect_handler=_later)
     app.on_response_prepare.append(_sign)
     return app
+
+
+def _pattern(path: str, taken: Iterable[str]) -> str:
+    """The path for the router: a parameter is nothing that is a fixed name in the same place, whatever the method."""
+    parent, _, last = path.rpartition("/")
+    if "{" not in last:
+        return path
+    others = (other.rpartition("/") for other in taken)
+    names = sorted(re.escape(name) for place, _, name in others if place == parent and "{" not in name)
+    value = f"(?!(?:{'|'.join(names)})$)[^/]+" if names else "[^/]+"
+    return f"{parent}/{last.replace('}', f':{value}' + '}')}"
 
 
 def _endpoint(route: Route, context: ContextName | None) -> Endpoint:
@@ -97,7 +110,12 @@ class _Layers:
             response.headers.setdefault("Cache-Control", "private" if is_private else "no-store")
             response.headers["Vary"] = "Origin"
             response.headers["X-Content-Type-Options"] = "nosniff"
-            if response.status == _TOO_LARGE or (call is not None and call.is_uninvited):
+            # At the end each connection is let go with its answer, so that none goes on for ever.
+            if (
+                self._site.is_ending
+                or response.status == _TOO_LARGE
+                or (call is not None and call.is_uninvited)
+            ):
                 response.force_close()
             return response
 

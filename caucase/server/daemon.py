@@ -120,6 +120,7 @@ class Daemon:
             await self._end.wait()
         finally:
             self._notifier.stopping()
+            self._site.is_ending = True
             for server in servers:
                 server.close()
             await self._drain()

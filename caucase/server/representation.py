@@ -52,7 +52,7 @@ class _Slices(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         for part in self._parts():
-            await writer.write(part)
+            await writer.write(part)  # type: ignore[arg-type]  # takes any buffer, whatever its hint says
 
     def _parts(self) -> Iterator[memoryview]:
         view = memoryview(self._value)

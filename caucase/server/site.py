@@ -36,13 +36,15 @@ class Service:
 class Site:
     """``service`` is ``None`` without a usable configuration; ``problem`` then tells clients why.
 
-    ``executor`` runs everything that may block.
+    ``executor`` runs everything that may block. ``is_ending``: the process ends
+    once the requests in flight are answered.
     """
 
     def __init__(self, *, executor: Executor) -> None:
         self.executor = executor
         self.service: Service | None = None
         self.problem = "The server is starting."
+        self.is_ending = False
         self._in_flight = 0
         self._last = monotonic()
 

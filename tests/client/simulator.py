@@ -306,7 +306,9 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(401)
         elif (self.command, kind, name) == ("GET", "csr", ""):
             pending = authority.requests.items() - {
-                (csr_id, pem) for csr_id, pem in authority.requests.items() if csr_id in authority.certificates
+                (csr_id, pem)
+                for csr_id, pem in authority.requests.items()
+                if csr_id in authority.certificates
             }
             self.answer(200, json.dumps([{"id": key, "csr": pem.decode()} for key, pem in pending]).encode())
         elif name not in authority.requests or name in authority.certificates:

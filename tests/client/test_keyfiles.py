@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from caucase.client import keyfiles, load_pair, make_request, replace_pair, save_certificate, save_new_key, save_request
+from caucase.client import (
+    keyfiles,
+    load_pair,
+    make_request,
+    replace_pair,
+    save_certificate,
+    save_new_key,
+    save_request,
+)
 from caucase.core.keys import PrivateKey
 from caucase.core.x509 import dump_pem, dump_private_key, public_key, spki
 from caucase.errors import Conflict, Malformed
@@ -40,7 +49,9 @@ def test_pair_in_one_file(folder: Path, authority: Authority) -> None:
     assert "PRIVATE" not in repr(pair)
 
 
-@pytest.mark.parametrize("wrong", ["no key", "other key", "two keys", "two certificates", "passphrase", "no certificate"])
+@pytest.mark.parametrize(
+    "wrong", ["no key", "other key", "two keys", "two certificates", "passphrase", "no certificate"]
+)
 def test_pair_that_is_none(folder: Path, authority: Authority, wrong: str) -> None:
     key = new_key()
     crt, private = dump_pem(_made(authority, key)), dump_private_key(key)
@@ -61,7 +72,12 @@ def test_pair_that_is_none(folder: Path, authority: Authority, wrong: str) -> No
 
 def test_replacing_one_file_keeps_all_else(folder: Path, authority: Authority) -> None:
     key, new, path = new_key(), new_key(), folder / "www.pem"
-    parts = (b"# of the web server\n", dump_private_key(key), b"-- between --\n", dump_pem(_made(authority, key)).rstrip())
+    parts = (
+        b"# of the web server\n",
+        dump_private_key(key),
+        b"-- between --\n",
+        dump_pem(_made(authority, key)).rstrip(),
+    )
     path.write_bytes(b"".join(parts))
     path.chmod(0o640)
     renewed = _made(authority, new)
@@ -118,10 +134,8 @@ def test_interrupted_replacement(
         patched.setattr(keyfiles, "write_atomic", failing_write)
         patched.setattr(Path, "unlink", failing_unlink)
         renewed = _made(authority, new)
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             replace_pair(pair, renewed, new)
-        except KeyboardInterrupt:
-            pass
 
     after = load_pair(crt, private)
     assert spki(public_key(after.certificate)) == spki(after.key.public_key())

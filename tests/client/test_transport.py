@@ -38,7 +38,13 @@ def test_https_address_follows_from_http(url: str, same: str, https: str) -> Non
     [
         *("", "ca.example.com", "https://ca.example.com", "ftp://ca.example.com", "http://", "http://:80"),
         *("http://a:b@ca.example.com", "http://ca.example.com:http", "http://ca.example.com:65535"),
-        *("http://ca.example.com/?a", "http://ca.example.com/#a", "http://[::1", "http://a b", "http://a/b c"),
+        *(
+            "http://ca.example.com/?a",
+            "http://ca.example.com/#a",
+            "http://[::1",
+            "http://a b",
+            "http://a/b c",
+        ),
     ],
 )
 def test_wrong_address(url: str) -> None:
@@ -78,7 +84,9 @@ def test_reason_of_a_refusal(server: Simulator) -> None:
         connection.request("GET", PATH)
     assert refusal.value.detail == "No [2Jgood."
     assert "No [2Jgood." in refusal.value.message
-    server.misbehave["GET", PATH] = lambda handler: handler.answer(502, b"<html>nginx</html>" + b"x" * 100_000)
+    server.misbehave["GET", PATH] = lambda handler: handler.answer(
+        502, b"<html>nginx</html>" + b"x" * 100_000
+    )
     with _transport(server) as connection, pytest.raises(ServerRefused) as refusal:
         connection.request("GET", PATH)
     assert refusal.value.message == "The server answered 502."
@@ -116,7 +124,10 @@ def _no_http(handler: Handler) -> None:
 @pytest.mark.parametrize("misbehaviour", [_short, _no_http, Handler.reset])
 def test_answer_that_is_none(server: Simulator, misbehaviour: Callable[[Handler], None]) -> None:
     server.misbehave["GET", PATH] = misbehaviour
-    with _transport(server) as connection, pytest.raises(Unreachable, match=f"No answer from {server.url}") as error:
+    with (
+        _transport(server) as connection,
+        pytest.raises(Unreachable, match=f"No answer from {server.url}") as error,
+    ):
         connection.request("GET", PATH)
     assert "0x" not in str(error.value)
 

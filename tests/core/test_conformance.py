@@ -43,7 +43,12 @@ class Issued:
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -85,7 +90,10 @@ def issued(keys, make_csr, tmp_path_factory: pytest.TempPathFactory) -> Callable
         )
         asked = [
             (usage("digital_signature"), True),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False),
+            (
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                False,
+            ),
             (x509.SubjectAlternativeName([x509.DNSName("www.example.com")]), False),
         ]
         good = certify(ca, make_csr(None, key=keys(leaf_kind, 1), extensions=asked), auto_signed=True)
@@ -94,7 +102,9 @@ def issued(keys, make_csr, tmp_path_factory: pytest.TempPathFactory) -> Callable
         for name, certificate in (("ca", ca.certificate), ("good", good), ("revoked", revoked)):
             paths[name].write_bytes(dump_pem(certificate))
         start = NOW.replace(microsecond=0) - timedelta(seconds=10)
-        for number, (name, serials) in enumerate([("empty", []), ("full", [1, 2**158, revoked.serial_number])]):
+        for number, (name, serials) in enumerate(
+            [("empty", []), ("full", [1, 2**158, revoked.serial_number])]
+        ):
             der = build_crl(
                 ca,
                 [revocation_entry(Serial(serial), NOW) for serial in serials],
@@ -147,7 +157,11 @@ PAIRS = [(ca, leaf) for ca in CA_KINDS for leaf in LEAF_KINDS]
 def test_openssl(issued, ca: str, leaf: str) -> None:
     files = issued(ca, leaf)
     strict = ["openssl", "verify", "-x509_strict", "-check_ss_sig", "-CAfile", files.ca, "-crl_check"]
-    for crl, certificate in ((files.empty, files.good), (files.empty, files.revoked), (files.full, files.good)):
+    for crl, certificate in (
+        (files.empty, files.good),
+        (files.empty, files.revoked),
+        (files.full, files.good),
+    ):
         done = run(*strict, "-CRLfile", crl, certificate)
         assert done.returncode == 0, done.stderr
     done = run(*strict, "-CRLfile", files.full, files.revoked)
@@ -166,7 +180,14 @@ def test_gnutls(issued, ca: str, leaf: str) -> None:
         (files.full, files.revoked, False),
     ):
         done = run(
-            "certtool", "--verify", "--load-ca-certificate", files.ca, "--load-crl", crl, "--infile", certificate
+            "certtool",
+            "--verify",
+            "--load-ca-certificate",
+            files.ca,
+            "--load-crl",
+            crl,
+            "--infile",
+            certificate,
         )
         assert (done.returncode == 0) is good, done.stdout + done.stderr
     for crl in (files.empty, files.full):
@@ -184,14 +205,22 @@ def test_https(https, host: str, kind: str) -> None:
     strict = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", ca]
     assert run(*strict, *check, leaf).returncode == 0
     assert run(*strict, "-verify_hostname", "other.example", leaf).returncode != 0
-    done = run("certtool", "--verify", "--verify-hostname", netloc.host, "--load-ca-certificate", ca, "--infile", leaf)
+    done = run(
+        "certtool",
+        "--verify",
+        "--verify-hostname",
+        netloc.host,
+        "--load-ca-certificate",
+        ca,
+        "--infile",
+        leaf,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
     ("host", "other"),
-    [("ca.example.com", "ca.example.net"), ("192.0.2.1", "192.0.2.2"), ("192.0.2.1", "ca.example.com")]
-    + [("[2001:db8::1]", "[2001:db8::2]"), ("[2001:db8::1]", "localhost")],
+    [("ca.example.com", "ca.example.net"), ("192.0.2.1", "192.0.2.2"), ("192.0.2.1", "ca.example.com"), ("[2001:db8::1]", "[2001:db8::2]"), ("[2001:db8::1]", "localhost")],
 )  # fmt: skip
 def test_https_ca_speaks_for_no_other_host(https, host: str, other: str) -> None:
     ca, leaf = https(host, "ec:P-256", leaf_host=other)
@@ -233,6 +262,8 @@ def test_pkilint(issued, https, ca: str) -> None:
     assert done.returncode == 0, done.stderr
     findings = done.stdout.splitlines()
     # It has looked: it says of each certificate how the key identifier was made.
-    assert sum("subject_key_identifier_method_1_identified" in finding for finding in findings) == len(certificates)
+    assert sum("subject_key_identifier_method_1_identified" in finding for finding in findings) == len(
+        certificates
+    )
     harmless = {"INFO", "NOTICE"}
     assert [finding for finding in findings if not harmless & set(finding.split(","))] == []

@@ -77,7 +77,10 @@ def test_list(keys, kind: str) -> None:
     assert crl.issuer == ca.certificate.subject
     assert crl.issuer.public_bytes() == ca.certificate.subject.public_bytes()
     assert (this_update(crl), next_update(crl)) == (START, START + timedelta(days=30))
-    assert [(entry.serial_number, revoked_at(entry)) for entry in crl] == [(7, START), (8, START + timedelta(seconds=1))]
+    assert [(entry.serial_number, revoked_at(entry)) for entry in crl] == [
+        (7, START),
+        (8, START + timedelta(seconds=1)),
+    ]
     assert authority_key_id(crl) == subject_key_id(ca.certificate)
     assert crl_number(crl) == 42
     assert [extension.critical for extension in crl.extensions] == [False, False]
@@ -105,7 +108,10 @@ def test_serials(keys, serial: int) -> None:
     assert crl.get_revoked_certificate_by_serial_number(serial) is not None
 
 
-@given(st.integers(1, SERIAL_MAX), st.datetimes(START.replace(year=1951, tzinfo=None), START.replace(year=9998, tzinfo=None)))
+@given(
+    st.integers(1, SERIAL_MAX),
+    st.datetimes(START.replace(year=1951, tzinfo=None), START.replace(year=9998, tzinfo=None)),
+)
 def test_any_entry_comes_back(serial: int, date: datetime) -> None:
     date = date.replace(tzinfo=UTC, microsecond=0)
     crl = make(FUZZ_CA, [(serial, date)])
@@ -121,7 +127,9 @@ def test_same_bytes_as_the_library(keys) -> None:
         .issuer_name(ca.certificate.subject)
         .last_update(START)
         .next_update(START + timedelta(days=30))
-        .add_extension(x509.AuthorityKeyIdentifier(subject_key_id(ca.certificate), None, None), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier(subject_key_id(ca.certificate), None, None), critical=False
+        )
         .add_extension(x509.CRLNumber(300), critical=False)
     )
     for serial, date in revoked:
@@ -157,7 +165,9 @@ def test_lengths(keys, count: int) -> None:
     """Every form of length octets, and a large list in little time."""
     entries = [revocation_entry(Serial(serial), START) for serial in range(1, count + 1)]
     started = perf_counter()
-    der = build_crl(make_ca(keys()), entries, number=1, this_update=START, next_update=START + timedelta(days=1))
+    der = build_crl(
+        make_ca(keys()), entries, number=1, this_update=START, next_update=START + timedelta(days=1)
+    )
     pem = to_pem(der)
     assert perf_counter() - started < 2
     crl = load_crl(pem)
@@ -166,10 +176,16 @@ def test_lengths(keys, count: int) -> None:
 
 
 def test_pem(keys) -> None:
-    one, two = (to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START)) for kind in KINDS[:2])
+    one, two = (
+        to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START))
+        for kind in KINDS[:2]
+    )
     assert max(map(len, one.splitlines())) <= 64
     assert one.endswith(b"\n")
-    assert [crl.public_bytes(serialization.Encoding.PEM) for crl in load_crls(one + b"text\n" + two)] == [one, two]
+    assert [crl.public_bytes(serialization.Encoding.PEM) for crl in load_crls(one + b"text\n" + two)] == [
+        one,
+        two,
+    ]
     for wrong in (b"", one + two, one[:-30], one.replace(b"X509 CRL", b"CRL"), one.replace(b"M", b"N", 1)):
         with pytest.raises(Malformed):
             load_crl(wrong)
@@ -183,7 +199,10 @@ def test_an_ed25519_key_signs_no_list(keys) -> None:
 @given(st.binary(max_size=200), st.integers(0, 10_000))
 def test_any_list_is_read_or_malformed(noise: bytes, position: int) -> None:
     position %= len(FUZZ_DER)
-    for data in (FUZZ_DER[:position] + noise, FUZZ_DER[:position] + noise + FUZZ_DER[position + len(noise) :]):
+    for data in (
+        FUZZ_DER[:position] + noise,
+        FUZZ_DER[:position] + noise + FUZZ_DER[position + len(noise) :],
+    ):
         try:
             crl = load_crl(to_pem(data))
         except Malformed:
@@ -194,4 +213,6 @@ def test_any_list_is_read_or_malformed(noise: bytes, position: int) -> None:
 
 
 FUZZ_CA = make_ca(ec.generate_private_key(ec.SECP256R1()))
-FUZZ_DER = build_crl(FUZZ_CA, [revocation_entry(Serial(5), START)], number=1, this_update=START, next_update=START)
+FUZZ_DER = build_crl(
+    FUZZ_CA, [revocation_entry(Serial(5), START)], number=1, this_update=START, next_update=START
+)

@@ -23,7 +23,9 @@ HASHES = {
 def test_a_key_has_the_type_it_was_made_with(text: str, keys) -> None:
     private = keys(text)
     assert str(KeyType.parse(text)) == text
-    assert key_type(private) == key_type(private.public_key()) == check_strength(private) == KeyType.parse(text)
+    assert (
+        key_type(private) == key_type(private.public_key()) == check_strength(private) == KeyType.parse(text)
+    )
     digest = signature_hash(private)
     assert (digest.name if digest else None) == HASHES[text]
 
@@ -34,9 +36,7 @@ def test_large_rsa_types_are_known() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "rsa", "rsa:", "rsa:0", "rsa:-2048", "rsa:1024", "rsa:2047", "rsa:8193", "rsa:99999", "rsa:999999", "rsa:²"]
-    + ["rsa:2048.0", "rsa: 2048", "RSA:2048", "ec", "ec:", "ec:p-256", "ec:secp256k1", "ec:P-192", "ed25519:"]
-    + ["ed25519:x", "dsa:2048", ":", "rsa:٢٠٤٨"],
+    ["", "rsa", "rsa:", "rsa:0", "rsa:-2048", "rsa:1024", "rsa:2047", "rsa:8193", "rsa:99999", "rsa:999999", "rsa:²", "rsa:2048.0", "rsa: 2048", "RSA:2048", "ec", "ec:", "ec:p-256", "ec:secp256k1", "ec:P-192", "ed25519:", "ed25519:x", "dsa:2048", ":", "rsa:٢٠٤٨"],
 )  # fmt: skip
 def test_an_unknown_type_is_refused(text: str) -> None:
     with pytest.raises(Malformed):

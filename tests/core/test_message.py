@@ -84,8 +84,15 @@ def test_null_message_proves_nothing(keys) -> None:
         message.null({}).check(keys().public_key())
 
 
+def test_base64_may_be_wrapped() -> None:
+    wrapped = message.from_json({**WIRE, "signature": "AA\r\nAA\n"})
+    assert wrapped.signature == b"\0\0\0"
+
+
 def test_null_digest_drops_the_signature() -> None:
-    assert message.from_json({**WIRE, "digest": None}) == SignedMessage(payload="{}", digest=None, signature=b"")
+    assert message.from_json({**WIRE, "digest": None}) == SignedMessage(
+        payload="{}", digest=None, signature=b""
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +113,7 @@ def test_not_a_message(data: bytes) -> None:
     [
         {"payload": None}, {"payload": {}}, {"payload": 1}, {"digest": "md5"}, {"digest": "sha1"}, {"digest": "SHA256"},
         {"digest": ""}, {"digest": 1}, {"digest": ["sha256"]}, {"digest": {}}, {"signature": None}, {"signature": 1},
-        {"signature": "A"}, {"signature": "AAA"}, {"signature": "é"}, {"signature": "AA\nAA"}, {"signature": "AA-_"},
+        {"signature": "A"}, {"signature": "AAA"}, {"signature": "é"}, {"signature": "AA-_"},
         {"signature": "\ud800"},
     ],
 )  # fmt: skip
@@ -153,7 +160,9 @@ def test_tampering_is_seen(keys) -> None:
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    lambda children: (
+        st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=3), children, max_size=3)
+    ),
     max_leaves=4,
 )
 FIELD = st.sampled_from(["payload", "digest", "signature"])

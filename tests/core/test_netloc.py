@@ -35,11 +35,7 @@ def test_read(text: str, http: str, https: str, ip: str | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":", ":80", "host:", "host:0", "host:65535", "host:99999999999999999999", "host:-1", "host:+1", "host: 80"]
-    + ["host:0000801234", "host:000000", "host:٨", "host:80:80", "2001:db8::1", "[2001:db8::1", "[]", "[::1]:", "[::1]x"]
-    + ["[192.0.2.1]", "[host]", "[fe80::1%eth0]", "[fe80::1%25eth0]:80", "127.1", "256.1.1.1", "1.2.3.4.5", "1.2.3.04"]
-    + ["-a", "a-", "a..b", ".a", "a.", "a_b", "a/b", "a b", "a\n", "a?b", "a#b", "user@host", "bücher.example"]
-    + ["a" * 64, ".".join(["a" * 63] * 4), "http://host", "*", "a\x00", "²"],
+    ["", ":", ":80", "host:", "host:0", "host:65535", "host:99999999999999999999", "host:-1", "host:+1", "host: 80", "host:0000801234", "host:000000", "host:٨", "host:80:80", "2001:db8::1", "[2001:db8::1", "[]", "[::1]:", "[::1]x", "[192.0.2.1]", "[host]", "[fe80::1%eth0]", "[fe80::1%25eth0]:80", "127.1", "256.1.1.1", "1.2.3.4.5", "1.2.3.04", "-a", "a-", "a..b", ".a", "a.", "a_b", "a/b", "a b", "a\n", "a?b", "a#b", "user@host", "bücher.example", "a" * 64, ".".join(["a" * 63] * 4), "http://host", "*", "a\x00", "²"],
 )  # fmt: skip
 def test_refused(text: str) -> None:
     with pytest.raises(Malformed):

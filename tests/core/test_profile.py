@@ -99,7 +99,11 @@ def certify(ca: Signer, make_csr) -> Certify:
             key=key,
             subject=asked.subject,
             extensions=profile.leaf_extensions(
-                asked, key=key, issuer=subject_key_id(ca.certificate), crl_url=crl_url, auto_signed=auto_signed
+                asked,
+                key=key,
+                issuer=subject_key_id(ca.certificate),
+                crl_url=crl_url,
+                auto_signed=auto_signed,
             ),
             validity=Validity.starting(NOW, timedelta(days=10)),
             serial=random_serial(),
@@ -280,7 +284,9 @@ def test_everything_else_is_dropped(certify: Certify, extension: x509.ExtensionT
 
 def test_subject_is_not_touched(certify: Certify) -> None:
     csr = load_request_der(
-        der.request(der.name((der.COUNTRY, der.PRINTABLE, b"FR"), (der.CN, der.BMP, b"\0x"), (der.CN, der.UTF8, b"y")))
+        der.request(
+            der.name((der.COUNTRY, der.PRINTABLE, b"FR"), (der.CN, der.BMP, b"\0x"), (der.CN, der.UTF8, b"y"))
+        )
     )
     made = certify(asked=Asked.by(csr))
     assert made.subject == csr.subject
@@ -349,7 +355,9 @@ def test_successor_says_the_same_but_for_its_key(keys) -> None:
         subject=x509.Name([]),
         extensions=[
             *profile.https_ca_extensions(NetLoc.parse("host")),
-            profile.Extension(value=x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"imported")),
+            profile.Extension(
+                value=x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"imported")
+            ),
         ],
         validity=Validity.starting(NOW, timedelta(days=40)),
         serial=random_serial(),
@@ -377,7 +385,11 @@ def test_successor_says_the_same_but_for_its_key(keys) -> None:
     ],
 )
 def test_https_ca(text: str, permitted: list[str], excluded: list[str] | None) -> None:
-    [constraints] = [e for e in profile.https_ca_extensions(NetLoc.parse(text)) if isinstance(e.value, x509.NameConstraints)]
+    [constraints] = [
+        e
+        for e in profile.https_ca_extensions(NetLoc.parse(text))
+        if isinstance(e.value, x509.NameConstraints)
+    ]
     assert constraints.critical
     assert [str(name.value) for name in constraints.value.permitted_subtrees or ()] == permitted
     for name in excluded or []:
@@ -387,7 +399,8 @@ def test_https_ca(text: str, permitted: list[str], excluded: list[str] | None) -
 def test_https_leaf(ca: Signer, keys) -> None:
     key = keys().public_key()
     said = {
-        type(e.value): e for e in profile.https_leaf_extensions(NetLoc.parse("192.0.2.1:1"), key=key, issuer=key_id(key))
+        type(e.value): e
+        for e in profile.https_leaf_extensions(NetLoc.parse("192.0.2.1:1"), key=key, issuer=key_id(key))
     }
     assert said[x509.SubjectAlternativeName].critical
     assert [str(name.value) for name in said[x509.SubjectAlternativeName].value] == ["192.0.2.1"]

@@ -18,6 +18,7 @@ from caucase.core.rollover import (
     Phase,
     check_ca_life,
     roles,
+    timeline,
 )
 from caucase.errors import NotAcceptable
 
@@ -138,3 +139,30 @@ def test_roles_are_consistent(born: list[int], age: int) -> None:
         ripe = [life for life in lifetimes if life.is_valid(now) and now - life.not_before > PERIOD]
         if ripe:
             assert signer.not_before == max(life.not_before for life in ripe)
+
+
+def test_timeline() -> None:
+    first, second = timeline([ca(2), ca(0)], PERIOD)
+    assert [(span.phase, span.start, span.end) for span in first] == [
+        (SIGNING, START, START + 3 * PERIOD),
+        (TRUSTED, START + 3 * PERIOD, START + 4 * PERIOD),
+    ]
+    assert [(span.phase, span.start, span.end) for span in second] == [
+        (KNOWN, START + 2 * PERIOD, START + 3 * PERIOD),
+        (SIGNING, START + 3 * PERIOD, START + 6 * PERIOD),
+    ]
+    assert timeline([], PERIOD) == []
+
+
+@given(st.lists(st.integers(20, 60), max_size=4), st.integers(0, 2400))
+def test_timeline_says_what_roles_say(gaps: list[int], age: int) -> None:
+    """With CAs made when due, late, or after a gap; at any moment that is not the border of two phases."""
+    born = [total / 10 for total in itertools.accumulate(gaps, initial=0)]
+    now = START + age / 100 * PERIOD + timedelta(minutes=5)
+    lifetimes = [life for life in map(ca, born) if life.not_before <= now]
+    phases = roles(lifetimes, now, PERIOD).phases
+    for life, phase, spans in zip(lifetimes, phases, timeline(lifetimes, PERIOD), strict=True):
+        assert [span.phase for span in spans if span.start <= now <= span.end] == (
+            [] if phase is EXPIRED else [phase]
+        )
+        assert all(life.not_before <= span.start < span.end <= life.not_after for span in spans)

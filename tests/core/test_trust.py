@@ -28,7 +28,9 @@ def generations(keys) -> list[Signer]:
             keys("ec:P-256", number),
             subject=SUBJECT,
             extensions=profile.ca_extensions(),
-            validity=Validity(not_before=START + number * LIFE / 2, not_after=START + number * LIFE / 2 + LIFE),
+            validity=Validity(
+                not_before=START + number * LIFE / 2, not_after=START + number * LIFE / 2 + LIFE
+            ),
             serial=random_serial(),
         )
         for number in range(4)
@@ -41,7 +43,9 @@ def link(old: Signer, new: Signer | x509.Certificate, *, by: Signer | None = Non
     return message.sign(payload, (by or old).key)
 
 
-def accept(trusted: list[Signer], anchor: Signer, chain: list[SignedMessage], now: datetime) -> list[x509.Certificate]:
+def accept(
+    trusted: list[Signer], anchor: Signer, chain: list[SignedMessage], now: datetime
+) -> list[x509.Certificate]:
     return trust.updated_trust(
         [signer.certificate for signer in trusted], anchor=anchor.certificate, chain=chain, now=now
     )
@@ -61,7 +65,9 @@ def leaf(ca: Signer) -> x509.Certificate:
         auto_signed=False,
     )
     validity = Validity(not_before=START, not_after=START + LIFE)
-    return issue(ca, key=key, subject=SUBJECT, extensions=extensions, validity=validity, serial=random_serial())
+    return issue(
+        ca, key=key, subject=SUBJECT, extensions=extensions, validity=validity, serial=random_serial()
+    )
 
 
 def test_first_contact_takes_the_servers_word(generations) -> None:
@@ -175,7 +181,7 @@ def test_expired_newest_is_no_roll_back(generations) -> None:
 @pytest.mark.parametrize("first", [True, False])
 def test_not_a_ca(generations, first: bool) -> None:
     a, *_ = generations
-    fake = Signer(certificate=leaf(a), key=a.key)
+    fake = Signer(certificate=leaf(a), key=a.key, key_id=a.key_id)
     with pytest.raises(Untrusted, match="not one"):
         accept([] if first else [a], fake, [], START)
     with pytest.raises(Untrusted, match="not one"):
@@ -194,12 +200,17 @@ def test_ca_certificate_that_another_ca_signed(generations) -> None:
         serial=random_serial(),
     )
     with pytest.raises(Untrusted, match="not one"):
-        accept([], Signer(certificate=sub, key=b.key), [], START)
+        accept([], Signer(certificate=sub, key=b.key, key_id=b.key_id), [], START)
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"old_pem": 1, "new_pem": 2}, {"old_pem": "", "new_pem": ""}, {"old_pem": "\ud800", "new_pem": "\udfff"}],
+    [
+        {},
+        {"old_pem": 1, "new_pem": 2},
+        {"old_pem": "", "new_pem": ""},
+        {"old_pem": "\ud800", "new_pem": "\udfff"},
+    ],
 )
 def test_unreadable_link(generations, fields: dict[str, object]) -> None:
     a, *_ = generations
@@ -243,21 +254,20 @@ def test_https_ca_signed_by_an_expired_ca(generations, https_ca) -> None:
 def test_https_ca_unsigned(generations) -> None:
     a, *_ = generations
     with pytest.raises(Untrusted):
-        trust.https_ca(message.null({"https_ca_pem": dump_pem(a.certificate).decode()}), [a.certificate], START)
+        trust.https_ca(
+            message.null({"https_ca_pem": dump_pem(a.certificate).decode()}), [a.certificate], START
+        )
 
 
 @pytest.mark.parametrize("now", [START - DAY, START + 2 * LIFE])
 def test_https_ca_out_of_its_dates(generations, https_ca, now: datetime) -> None:
     a, _, _, d = generations
-    long = Signer(
-        certificate=issue_ca(
-            d.key,
-            subject=SUBJECT,
-            extensions=profile.ca_extensions(),
-            validity=Validity(not_before=START - 9 * DAY, not_after=START + 9 * LIFE),
-            serial=random_serial(),
-        ).certificate,
-        key=d.key,
+    long = issue_ca(
+        d.key,
+        subject=SUBJECT,
+        extensions=profile.ca_extensions(),
+        validity=Validity(not_before=START - 9 * DAY, not_after=START + 9 * LIFE),
+        serial=random_serial(),
     )
     with pytest.raises(Untrusted, match="cannot be used"):
         https_ca(a.certificate, long, [long], now)
@@ -269,7 +279,9 @@ def test_https_ca_that_is_no_ca(generations, https_ca) -> None:
         https_ca(leaf(a), a, [a], START)
 
 
-@pytest.mark.parametrize("text", ["", "\ud800", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"])
+@pytest.mark.parametrize(
+    "text", ["", "\ud800", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+)
 def test_https_ca_that_is_no_certificate(generations, text: str) -> None:
     a, *_ = generations
     with pytest.raises(CaucaseError):

@@ -44,7 +44,11 @@ def through(load: Callable[[bytes], x509.CertificateSigningRequest], data: bytes
     request.subject.rfc4514_string()
     key = core.public_key(request)
     extensions = profile.leaf_extensions(
-        Asked.by(request), key=key, issuer=core.subject_key_id(CA.certificate), crl_url="http://x/", auto_signed=True
+        Asked.by(request),
+        key=key,
+        issuer=core.subject_key_id(CA.certificate),
+        crl_url="http://x/",
+        auto_signed=True,
     )
     validity = Validity(not_before=START, not_after=START + timedelta(days=1))
     made = issue(
@@ -78,7 +82,9 @@ ACCEPTED = {
     "odd URI": der.request(NAME, der.san(tlv(0x86, b"http://[bad"))),
     "no alternative name": der.request(NAME, der.san()),
     "no key usage": der.request(NAME, der.extension(der.KEY_USAGE, tlv(der.BIT_STRING, b"\0"))),
-    "too many key usages": der.request(NAME, der.extension(der.KEY_USAGE, tlv(der.BIT_STRING, b"\0\xfe\0\xff"))),
+    "too many key usages": der.request(
+        NAME, der.extension(der.KEY_USAGE, tlv(der.BIT_STRING, b"\0\xfe\0\xff"))
+    ),
     "policy": der.request(NAME, der.policy("1.2.3")),
     "empty notice": der.request(NAME, der.policy("1.2.3", seq(der.oid("1.3.6.1.5.5.7.2.2"), seq()))),
     "unknown extension": der.request(NAME, der.extension("1.2.3.4", b"any", critical=True)),
@@ -157,8 +163,16 @@ def test_judged_differently_by_different_versions(data: bytes) -> None:
 
 @pytest.mark.parametrize(("kind", "answer"), [("secp256k1", "NotAcceptable"), ("rsa:1024", "NotAcceptable")])
 def test_properly_signed_with_a_key_that_is_not_accepted(kind: str, answer: str) -> None:
-    key = rsa.generate_private_key(65537, 1024) if kind == "rsa:1024" else ec.generate_private_key(ec.SECP256K1())
-    made = x509.CertificateSigningRequestBuilder().subject_name(CA.certificate.subject).sign(key, hashes.SHA256())
+    key = (
+        rsa.generate_private_key(65537, 1024)
+        if kind == "rsa:1024"
+        else ec.generate_private_key(ec.SECP256K1())
+    )
+    made = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(CA.certificate.subject)
+        .sign(key, hashes.SHA256())
+    )
     assert through(core.load_request, core.dump_pem(made)) == answer
 
 
@@ -268,13 +282,19 @@ def test_any_request_in_pem(data: bytes) -> None:
 @st.composite
 def asked(draw: st.DrawFn) -> bytes:
     """A properly signed request, with any subject and extensions."""
-    tags = st.sampled_from([UTF8, der.PRINTABLE, der.TELETEX, der.IA5, der.BMP, der.INTEGER, der.BIT_STRING, 23, 26, 28])
-    kinds = st.sampled_from([CN, der.COUNTRY, "2.5.4.10", "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.25", "1.2.3"])
+    tags = st.sampled_from(
+        [UTF8, der.PRINTABLE, der.TELETEX, der.IA5, der.BMP, der.INTEGER, der.BIT_STRING, 23, 26, 28]
+    )
+    kinds = st.sampled_from(
+        [CN, der.COUNTRY, "2.5.4.10", "1.2.840.113549.1.9.1", "0.9.2342.19200300.100.1.25", "1.2.3"]
+    )
     values = st.binary(max_size=6) | st.text(max_size=6).map(str.encode)
     subject = name(*draw(st.lists(st.tuples(kinds, tags, values), max_size=3)))
     general = st.builds(tlv, st.integers(0x80, 0x89) | st.integers(0xA0, 0xA9), values | st.just(subject))
     known = [der.KEY_USAGE, der.SAN, der.POLICIES, der.EKU] + [f"2.5.29.{n}" for n in range(14, 38)]
-    contents = st.builds(seq, general) | st.builds(tlv, tags, values) | values | st.just(seq(seq(der.oid("1.2.3"))))
+    contents = (
+        st.builds(seq, general) | st.builds(tlv, tags, values) | values | st.just(seq(seq(der.oid("1.2.3"))))
+    )
     extensions = draw(st.lists(st.builds(der.extension, st.sampled_from(known), contents), max_size=3))
     return der.request(subject, *extensions)
 
@@ -355,7 +375,11 @@ def test_signed_by_the_key_and_the_name() -> None:
     assert core.is_signed_by(CA.certificate, CA.certificate)
     validity = Validity(not_before=START, not_after=START + timedelta(days=9))
     other_name = issue_ca(
-        CA.key, subject=x509.Name([]), extensions=profile.ca_extensions(), validity=validity, serial=random_serial()
+        CA.key,
+        subject=x509.Name([]),
+        extensions=profile.ca_extensions(),
+        validity=validity,
+        serial=random_serial(),
     )
     other_key = issue_ca(
         ec.generate_private_key(ec.SECP256R1()),
@@ -377,7 +401,9 @@ def test_private_keys_come_back(kind: str, keys) -> None:
     key = keys(kind)
     for again in (
         core.load_private_key(core.dump_private_key(key)),
-        core.load_private_key(core.dump_pem(CA.certificate) + core.dump_private_key(key).replace(b"\n", b"\r\n")),
+        core.load_private_key(
+            core.dump_pem(CA.certificate) + core.dump_private_key(key).replace(b"\n", b"\r\n")
+        ),
         core.load_private_key_der(core.dump_private_key_der(key)),
     ):
         assert core.spki(again.public_key()) == core.spki(key.public_key())

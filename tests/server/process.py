@@ -1,7 +1,9 @@
-"""Runs the server's program as systemd would: with listening sockets, names for them, and somebody who hears what it says.
+"""Runs the server's program as systemd would: with listening sockets, names for them, and somebody who hears
+what it says.
 
-The sockets and the notification socket are real and speak systemd's protocols (sd_listen_fds(3), sd_notify(3)); only the
-process that holds them is this one instead of systemd, so that a test sees every message.
+The sockets and the notification socket are real and speak systemd's protocols (sd_listen_fds(3),
+sd_notify(3)); only the process that holds them is this one instead of systemd, so that a test sees every
+message.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_what_is_not_cacheable(client: Client) -> None:
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-@pytest.mark.parametrize("size", [0, 1, 65536, 65537, 5_000_000])
+@pytest.mark.parametrize("size", [1, 65536, 65537, 5_000_000])
 def test_bodies_of_any_size(
     own_server: Server, monkeypatch: pytest.MonkeyPatch, size: int, tls: bool
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
@@ -26,6 +27,7 @@ KNOWN = "https://known.example"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+ROOT = Path(__file__).parents[2]
 
 
 class Clock:
@@ -183,14 +185,20 @@ def test_another_process_is_noticed(tmp_path: Path, clock: Clock) -> None:
     assert other.signing() == one.signing()
 
 
-def _sign(path: Path) -> list[bytes]:
-    return ConsentKeys(path, clock=Clock()).signing()
+_SIGN = """
+import pathlib, sys
+from caucase.clock import now
+from caucase.server.consent_keys import ConsentKeys
+print(ConsentKeys(pathlib.Path(sys.argv[1]), clock=now).signing())
+"""
 
 
 def test_processes_agree(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(4) as pool:
-        found = pool.map(_sign, [tmp_path / "cors.key"] * 8)
-    assert len({tuple(each) for each in found}) == 1
+    command = [sys.executable, "-c", _SIGN, str(tmp_path / "cors.key")]
+    processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(6)]
+    said = [process.communicate(timeout=30)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6
+    assert len(set(said)) == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0and more"])

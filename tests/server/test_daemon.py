@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, NotConnected
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,30 @@ def test_requests_in_flight_are_finished(start: Callable[..., Process], listener
         connection.sendall(body[50_000:])
         assert connection.recv(12) == b"HTTP/1.1 400"
     assert server.wait() == 0
+
+
+def test_a_busy_connection_does_not_hold_up_the_end(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
+    server = start(config=GOOD, listeners=listeners)
+    server.hear("READY=1")
+    connection = HTTPConnection("127.0.0.1", listeners.port("http"), timeout=SECONDS)
+    connection.request("GET", "/")
+    assert connection.getresponse().read()
+    server.signal(signal.SIGTERM)
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError, NotConnected):
+        while time.monotonic() - began < 10:
+            connection.auto_open = 0  # type: ignore[assignment]  # one connection only
+            connection.request("GET", "/")
+            response = connection.getresponse()
+            assert response.status == 200
+            response.read()
+            if response.will_close:
+                break
+    connection.close()
+    assert server.wait() == 0
+    assert time.monotonic() - began < 5
 
 
 def test_watchdog_follows_a_real_read(

@@ -48,7 +48,9 @@ def raw(path: Path) -> sqlite3.Connection:
 
 def test_fresh_database_is_nobody_elses(database: Database, path: Path) -> None:
     database.write(step)
-    assert sorted(other.name for other in path.parent.iterdir()) == [path.name + end for end in ("", "-shm", "-wal")]
+    assert sorted(other.name for other in path.parent.iterdir()) == [
+        path.name + end for end in ("", "-shm", "-wal")
+    ]
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -136,7 +138,9 @@ def test_empty_file_becomes_a_database(path: Path) -> None:
 
 
 def test_failed_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caucase.store.db.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE a (b);\nCREATE TABLE a (b);\n"))
+    monkeypatch.setattr(
+        "caucase.store.db.MIGRATIONS", (*MIGRATIONS, "CREATE TABLE a (b);\nCREATE TABLE a (b);\n")
+    )
     with pytest.raises(StoreError):
         Database(path)
     monkeypatch.undo()
@@ -252,7 +256,9 @@ def test_failed_commit_fails_all_of_its_batch(database: Database) -> None:
     with pytest.raises(StoreError, match="FOREIGN KEY"):
         database.write(doom)
     assert database.write(step) == 1
-    assert database.write(lambda t: t.execute("SELECT COUNT(*) FROM sqlite_master WHERE name='child'").fetchone()) == (0,)
+    assert database.write(
+        lambda t: t.execute("SELECT COUNT(*) FROM sqlite_master WHERE name='child'").fetchone()
+    ) == (0,)
 
 
 def test_many_writers(database: Database) -> None:
@@ -353,7 +359,9 @@ def test_opening_again_does_not_drop_the_locks_of_the_first(database: Database, 
     """
     database.write(step)
     Database(path).close()
-    done = subprocess.run([sys.executable, "-c", WRITER, str(path)], cwd=ROOT, timeout=60, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", WRITER, str(path)], cwd=ROOT, timeout=60, check=True, capture_output=True
+    )
     assert done.stdout.split()[-1] == b"101"
     assert path.with_name(path.name + "-wal").exists()
     assert database.write(step) == 102
@@ -372,7 +380,9 @@ def test_settings_keep_their_first_value(database: Database) -> None:
 def test_counters(database: Database) -> None:
     with database.read() as transaction:
         assert counter(transaction, "cas", "n") == generations(transaction) == 0
-    database.write(lambda t: [count(t, context, "ca_generation") for context in ("cau", "cas", "cas", "https")])
+    database.write(
+        lambda t: [count(t, context, "ca_generation") for context in ("cau", "cas", "cas", "https")]
+    )
     with database.read() as transaction:
         assert counter(transaction, "cas", "ca_generation") == 2
         assert generations(transaction) == 4
