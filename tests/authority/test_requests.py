@@ -404,7 +404,7 @@ def test_approve_what_waits(authority: Authority, world: World) -> None:
 def test_two_sign_the_same(authority: Authority, world: World) -> None:
     for round_number in range(5):
         request_id = submit(authority.services, world.make_csr(str(round_number)))
-        work = [lambda: authority.services.requests.sign(request_id, by=BOSS, address=ADDRESS)] * 4  # noqa: B023
+        work = [lambda: authority.services.requests.sign(request_id, by=BOSS, address=ADDRESS)] * 4
         results = at_once(*work)
         assert results.count(None) == 1
         assert sum(isinstance(result, NotFound) for result in results) == 3
@@ -418,8 +418,8 @@ def test_one_signs_and_another_rejects(authority: Authority, world: World) -> No
     for round_number in range(5):
         request_id = submit(authority.services, world.make_csr(str(round_number)))
         results = at_once(
-            lambda: requests.sign(request_id, by=BOSS, address=ADDRESS),  # noqa: B023
-            lambda: requests.reject(request_id, by=BOSS, address=ADDRESS),  # noqa: B023
+            lambda: requests.sign(request_id, by=BOSS, address=ADDRESS),
+            lambda: requests.reject(request_id, by=BOSS, address=ADDRESS),
         )
         assert results.count(None) == 1
         assert sum(isinstance(result, NotFound) for result in results) == 1

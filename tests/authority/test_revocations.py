@@ -141,7 +141,7 @@ def test_twice_at_once(authority: Authority, world: World) -> None:
     for index in range(4):
         made = world.issue(authority.services, f"x{index}")
         signed = revocation(made, world.keys())
-        results = at_once(*[lambda: revoke(authority.services, signed)] * 2)  # noqa: B023
+        results = at_once(*[lambda: revoke(authority.services, signed)] * 2)
         assert results.count(None) == 1
         assert sum(isinstance(result, AlreadyRevoked) for result in results) == 1
         assert len(world.audit.of(AuditEvent.CERTIFICATE_REVOKED)) == index + 1
