@@ -27,11 +27,10 @@ from caucase.core.x509 import (
 )
 from caucase.errors import CaucaseError, CertificateInvalid, Malformed, Untrusted
 
-_START_AFRESH = (
-    "If that is expected, compare fingerprints with the operator and remove the local CA file to start afresh."
-) @ dataclass(frozen=True, kw_only=True)
+_START_AFRESH = "If that is expected, compare fingerprints with the operator and remove the local CA file to start afresh."
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Link:
     """``message`` says, signed by ``old``'s key, that ``new`` follows ``old``."""
 

@@ -57,9 +57,7 @@ SECOND = timedelta(seconds=1)
 def test_user(authority: Authority, world: World) -> None:
     made = world.issue(authority.users, "alice")
     principal = authority.authenticate(dump_der(made), address=ADDRESS)
-    assert principal == Principal(
-        subject="CN=alice", serial=made.serial_number, key_id=subject_key_id(made)
-    )
+    assert principal == Principal(subject="CN=alice", serial=made.serial_number, key_id=subject_key_id(made))
     assert authority.authenticate(dump_der(made), address=ADDRESS) is principal
     assert world.audit.of(AuditEvent.AUTHENTICATION_REFUSED) == []
 
@@ -114,7 +112,9 @@ def test_user_in_time(authority: Authority, world: World) -> None:
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("bare", [False, True])
-def test_revoked_user_is_refused_at_once(authority: Authority, world: World, elsewhere: bool, bare: bool) -> None:
+def test_revoked_user_is_refused_at_once(
+    authority: Authority, world: World, elsewhere: bool, bare: bool
+) -> None:
     made = world.issue(authority.users)
     by = authority.authenticate(dump_der(made), address=ADDRESS)
     revoking = world.start() if elsewhere else authority
@@ -357,7 +357,9 @@ def test_years(world: World, name: str) -> None:
         assert is_signed_by(held, issuer)
         check_validity(issuer, now)
         assert not_after(held) <= not_after(issuer)
-        assert held.serial_number not in {entry.serial_number for entry in lists(context)[subject_key_id(issuer)]}
+        assert held.serial_number not in {
+            entry.serial_number for entry in lists(context)[subject_key_id(issuer)]
+        }
         anchor = load_certificate(context.ca_certificate().body)
         anchors.append(subject_key_id(anchor))
         assert 1 <= len(context.keyring.snapshot().cas) <= 2 + 1
@@ -378,7 +380,10 @@ def test_threads_may_share_everything(world: World) -> None:
             made = fetch(authority.services, authority.services.requests.submit(csr, address=ADDRESS))
             authority.authenticate(user, address=ADDRESS)
             authority.services.revocations.revoke(revocation(made), by=BOSS, address=ADDRESS)
-            seen.append(made.serial_number in {e.serial_number for crl in lists(authority.services).values() for e in crl})
+            seen.append(
+                made.serial_number
+                in {e.serial_number for crl in lists(authority.services).values() for e in crl}
+            )
         return seen
 
     results = at_once(*(lambda part=csrs[index::8]: work(part) for index in range(8)))
@@ -433,7 +438,10 @@ def test_https_is_renewed_31_days_before_its_end(authority: Authority, world: Wo
     second = https_of(world)
     assert not_after(second) > not_after(first)
     assert spki(public_key(second)) != spki(public_key(first))
-    assert published_https_ca(authority, world.clock()) == authority._keyrings[ContextName.HTTPS].snapshot().cas[0].certificate
+    assert (
+        published_https_ca(authority, world.clock())
+        == authority._keyrings[ContextName.HTTPS].snapshot().cas[0].certificate
+    )
 
 
 def test_https_file_that_does_not_fit_is_replaced(authority: Authority, world: World) -> None:
@@ -441,7 +449,14 @@ def test_https_file_that_does_not_fit_is_replaced(authority: Authority, world: W
     good = world.https_file.content or b""
     own_key = good[: good.index(b"-----BEGIN CERT")]
     other_key = world.keys("ec:P-384")
-    for content in (b"", b"x", own_key, good[len(own_key) :], dump_private_key(other_key) + good[len(own_key) :], good[:-50]):
+    for content in (
+        b"",
+        b"x",
+        own_key,
+        good[len(own_key) :],
+        dump_private_key(other_key) + good[len(own_key) :],
+        good[:-50],
+    ):
         world.https_file.content = content
         with pytest.raises(NotFound):
             authority.https_ca()
@@ -560,7 +575,9 @@ def test_prune(authority: Authority, world: World) -> None:
 def test_status(authority: Authority, world: World) -> None:
     empty = authority.status()
     assert (empty.netloc, empty.now, empty.https_due) == ("ca.example.com:8009", world.clock(), None)
-    assert [(context.cas, context.lists, context.successor_due) for context in empty.contexts] == [((), (), None)] * 3
+    assert [(context.cas, context.lists, context.successor_due) for context in empty.contexts] == [
+        ((), (), None)
+    ] * 3
     authority.maintain()
     authority.users.requests.submit(world.make_csr(), address=ADDRESS)
     world.clock.advance(days=187)
@@ -581,8 +598,6 @@ def test_extensions_of_a_successor_are_those_of_its_predecessor(authority: Autho
     https = authority._keyrings[ContextName.HTTPS]
     world.clock.advance(days=38 * 93 + 1)
     first, second = (ca.certificate for ca in https.ensure(world.clock()).cas)
-    constraints = [
-        ca.extensions.get_extension_for_class(x509.NameConstraints) for ca in (first, second)
-    ]
+    constraints = [ca.extensions.get_extension_for_class(x509.NameConstraints) for ca in (first, second)]
     assert constraints[0] == constraints[1]
     assert profile.inherited_ca_extensions(first) == profile.inherited_ca_extensions(second)
