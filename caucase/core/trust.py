@@ -27,7 +27,7 @@ from caucase.core.x509 import (
 )
 from caucase.errors import CaucaseError, CertificateInvalid, Malformed, Untrusted
 
-_START_AFRESH = "If that is expected, compare fingerprints with the operator and remove the local CA file to start afresh."
+_START_AFRESH = "If that is expected, compare fingerprints with the operator, then remove the local CA file."
 
 
 @dataclass(frozen=True, kw_only=True)
