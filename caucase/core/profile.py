@@ -190,7 +190,7 @@ def ca_extensions() -> list[Extension]:
 
 
 def https_ca_extensions(netloc: NetLoc) -> list[Extension]:
-    """A CA for one host and nothing else (RFC 5280 section 4.2.1.10): if stolen, it can speak for no other."""
+    """A CA for one host and nothing else (RFC 5280 section 4.2.1.10): if stolen, it can speak for no other name."""
     if netloc.ip is None:
         constraints = x509.NameConstraints([x509.DNSName(netloc.host)], None)
     else:

@@ -19,6 +19,8 @@ from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+# Also where the package is not installed: the tests run with several versions of cryptography.
 PROGRAM = "import sys; from caucase.cli.caucased import main; sys.exit(main())"
 SECONDS = 30.0
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
@@ -80,6 +82,7 @@ class Process:
         address = folder / f"notify.{time.monotonic_ns()}"
         self._notify.bind(str(address))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")}
+        environment["PYTHONPATH"] = str(ROOT)
         if supervised:
             environment["NOTIFY_SOCKET"] = str(address)
         if watchdog_seconds is not None:
