@@ -8,7 +8,9 @@ message.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import ssl
@@ -26,6 +28,16 @@ SECONDS = 30.0
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
 # The shell becomes the program, so its process id is the one that LISTEN_PID has to be.
 _AS_SYSTEMD = 'LISTEN_PID=$$ exec "$@"'
+
+
+def free_ports() -> int:
+    """A free port after which the next is free, too; not one of those that other tests are given by the kernel."""
+    while True:
+        port = random.randrange(10_000, 30_000)
+        with contextlib.suppress(OSError):
+            for one in (port, port + 1):
+                socket.create_server(("127.0.0.1", one)).close()
+            return port
 
 
 class Listeners:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .process import SECONDS, Listeners, Process
+from .process import SECONDS, Listeners, Process, free_ports
 
 GOOD = "netloc: localhost:8009\nkey_type: ec:P-256\nidle_timeout: 0\n"
 
@@ -182,9 +182,7 @@ def test_stand_alone_it_exits_with_78(start: Callable[..., Process], config: str
 def test_stand_alone_it_exits_with_78_for_another_netloc(
     start: Callable[..., Process], tmp_path: Path
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    options = ("--bind", "127.0.0.1", "--base-port", str(port if port < 65535 else 50000))
+    options = ("--bind", "127.0.0.1", "--base-port", str(free_ports()))
     first = start(*options, config=GOOD)
     first.hear("READY=1")
     first.signal(signal.SIGINT)

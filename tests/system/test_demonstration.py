@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from ..server.process import free_ports
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 90
@@ -60,7 +60,7 @@ def test_commands_of_the_readme(tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         # Another port, so that both tests can run at once.
-        ["/bin/bash", "-c", "\n".join(script).replace(PORT, str(_free_port()))],
+        ["/bin/bash", "-c", "\n".join(script).replace(PORT, str(free_ports()))],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
@@ -70,12 +70,3 @@ def test_commands_of_the_readme(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "www.crt.pem: OK" in done.stdout
-
-
-def _free_port() -> int:
-    """One after which the next is free, too."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as one, contextlib.suppress(OSError, OverflowError):
-            port: int = one.getsockname()[1]
-            with socket.create_server(("127.0.0.1", port + 1)):
-                return port
