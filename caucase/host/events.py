@@ -50,8 +50,6 @@ _TABLE = (
     ("server_stopped", INFO, "db1642671ad84694894a8a55d223cd8d", "Server stopped"),
     ("server_unconfigured", ERR, "ab5cb4a78e0d4bb18ab1b3235e516670", "Server is not configured"),
     ("configuration_reloaded", NOTICE, "a6b037c2c0fc4db79754dff5099a5b36", "Configuration reloaded"),
-    ("netloc_conflict", ERR, "e319203b742c4f13b9111e9b4fddbf34", "Another netloc than before was refused"),
-    ("first_user_created", NOTICE, "da5ffb85a6bb4aa5b02606760699b8a3", "First user created"),
 )
 EVENTS: Mapping[str, Event] = {
     name: Event(name=name, priority=priority, message_id=message_id, sentence=sentence)
