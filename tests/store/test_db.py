@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,10 +186,11 @@ def test_result_comes_after_the_commit(database: Database, path: Path) -> None:
 
 def test_what_fails_is_undone_alone(database: Database) -> None:
     """All in one batch, because the first waits until the others are queued."""
-    queued = threading.Event()
+    begun, queued = threading.Event(), threading.Event()
     committed: list[int] = []
 
     def first(transaction: Transaction) -> int:
+        begun.set()
         queued.wait(10)
         return step(transaction)
 
@@ -207,9 +209,11 @@ def test_what_fails_is_undone_alone(database: Database) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         blocker = pool.submit(database.write, first)
+        assert begun.wait(10)  # alone in its batch, so that the others are together in the next
         others = [pool.submit(database.write, work) for work in (failing, look, constraint, look)]
-        while database._queue.qsize() < 3:
-            pass
+        deadline = time.monotonic() + 10
+        while database._queue.qsize() < 4 and time.monotonic() < deadline:
+            time.sleep(0.001)
         queued.set()
         assert blocker.result(10) == 1
         with pytest.raises(KeyError, match="mine"):
