@@ -18,12 +18,12 @@ LAYERS = {
     "config": {"core", "errors", "clock"},
     "host": {"core", "errors", "clock"},
     "store": {"core", "errors", "clock", "host"},
-    "client": {"core", "errors", "clock", "host"},
+    "client": {"config", "core", "errors", "clock", "host"},
     "authority": {"core", "store", "errors", "clock"},
     # Puts the parts together: from a configuration to an authority over its database.
     "appliance": {"authority", "config", "host", "store", "errors", "clock"},
     "server": {"appliance", "authority", "config", "host", "core", "errors", "clock"},
-    "jobs": {"appliance", "authority", "config", "host", "errors"},
+    "jobs": {"appliance", "authority", "config", "core", "host", "store", "errors", "clock"},
     "cli": {
         *("errors", "clock", "core", "config", "host", "store", "client", "authority", "appliance", "server"),
         "jobs",

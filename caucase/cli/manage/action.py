@@ -1,0 +1,28 @@
+"""What a module of ``caucased-manage`` gives: one action, with its options and what it does."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from caucase.config.schema import ServerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One action, of which a call does exactly one.
+
+    ``key`` is what its option is called in the parsed arguments. ``add`` puts that option into the group of
+    actions, of which one is required, and options that go with it into the parser. ``run`` does it and returns
+    the exit status; it raises what a person can understand as CaucaseError or OSError.
+    """
+
+    key: str
+    add: Callable[[argparse._ActionsContainer, argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, ServerConfig], int]
+
+    def is_wanted(self, options: argparse.Namespace) -> bool:
+        """Whether it was asked for."""
+        value = getattr(options, self.key)
+        return value is not None and value is not False
