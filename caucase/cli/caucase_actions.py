@@ -34,11 +34,12 @@ from caucase.client import (
     renew_in_place,
     save_certificate,
     save_request,
+    successor_key,
     update_lists,
     write_trusted,
 )
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import Serial, load_request
+from caucase.core.x509 import Serial, load_request, public_key
 from caucase.errors import EX_ERROR, CaucaseError, HookFailed, StillPending, Unreachable
 
 _Arguments = ParamSpec("_Arguments")
@@ -123,7 +124,8 @@ class Session:
         if not is_due(pair.certificate, self._now, self._options.threshold):
             print(crt_path, "did not reach renew threshold, not renewing")
             return
-        renew_in_place(self._client, pair, rsa_bits=self._options.key_len, trusted=self._trusted[self._mode])
+        key = successor_key(public_key(pair.certificate), rsa_bits=self._options.key_len)
+        renew_in_place(self._client, pair, key, trusted=self._trusted[self._mode])
         self._renewed = True
 
     # For users.
