@@ -5,7 +5,7 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from caucase.authority.audit import AuditSink
 from caucase.authority.context import ContextAuthority
@@ -13,7 +13,7 @@ from caucase.authority.document import Document
 from caucase.authority.https import CredentialFile, HttpsIdentity
 from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
-from caucase.authority.policy import ContextName, Policy
+from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.principal import Principal, Users
 from caucase.authority.status import ContextStatus, ListStatus, Status
 from caucase.clock import Clock
@@ -22,6 +22,8 @@ from caucase.store import Database, Transaction, cas, issued, requests, revocati
 from caucase.store.schema import from_seconds
 
 _NETLOC = "netloc"
+# How far a clock may be ahead for a while, and nothing be lost.
+_GRACE = timedelta(days=31)
 
 
 class Authority:
@@ -76,18 +78,24 @@ class Authority:
             context.lists.refresh(now, at=REFRESH_AHEAD)
 
     def prune(self) -> None:
-        """Forget expired CAs, certificates, and requests and revocations that need not be kept any more."""
-        seconds = int(self._clock().timestamp())
+        """Forget expired CAs, certificates, and requests and revocations that need not be kept any more.
+
+        Not at once: nothing that a clock which is ahead for a while makes look expired may be lost.
+        """
+        now = self._clock()
+        seconds, late = int(now.timestamp()), int((now - _GRACE).timestamp())
+        settled = {name for name, keyring in self._keyrings.items() if keyring.is_settled(now)}
 
         def delete(transaction: Transaction) -> None:
             for name in ContextName:
-                cas.delete_expired(transaction, name, seconds)
-            for delete_expired in (
-                requests.delete_expired,
-                issued.delete_expired,
-                revocations.delete_expired,
-            ):
-                delete_expired(transaction, seconds)
+                # Answers that are kept for a day only can be asked for again.
+                answers = late if PROFILES[name].kept_for is None else seconds
+                requests.delete_expired(transaction, name, answers)
+                issued.delete_expired_renewals(transaction, name, answers)
+                issued.delete_expired(transaction, name, late)
+                if name in settled:
+                    revocations.delete_expired(transaction, name, late)
+                    cas.delete_expired(transaction, name, late)
 
         self._database.write(delete)
 

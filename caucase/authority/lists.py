@@ -142,8 +142,9 @@ class RevocationLists:
     def _needs_list(self, stored: CrlDates | None, newest: int, now: datetime, at: float) -> bool:
         if stored is None or stored.number < newest:
             return True
-        # One from the future (the clock was put back) would lapse late, as relying parties see it.
-        return abs(now - from_seconds(stored.this_update)) >= self.life * at
+        age = now - from_seconds(stored.this_update)
+        # One from the future (the clock was put back) is refused by relying parties whose clocks are right.
+        return age < timedelta() or age >= self.life * at
 
     def _stored(self, transaction: Transaction) -> dict[KeyId, CrlDates]:
         return {dates.issuer: dates for dates in revocations.select_dates(transaction, self._context)}

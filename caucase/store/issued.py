@@ -62,7 +62,15 @@ def insert_renewal(transaction: Transaction, context: str, renewal: RenewalRow) 
     )
 
 
-def delete_expired(transaction: Transaction, now: int) -> int:
-    """Forget, in all contexts, expired certificates and renewals that need not be kept any more; how many."""
-    certificates = transaction.execute("DELETE FROM issued WHERE not_after < ?", (now,)).rowcount
-    return certificates + transaction.execute("DELETE FROM renewal WHERE keep_until < ?", (now,)).rowcount
+def delete_expired(transaction: Transaction, context: str, now: int) -> int:
+    """Forget expired certificates; how many."""
+    return transaction.execute(
+        "DELETE FROM issued WHERE context = ? AND not_after < ?", (context, now)
+    ).rowcount
+
+
+def delete_expired_renewals(transaction: Transaction, context: str, now: int) -> int:
+    """Forget renewals that need not be kept any more; how many."""
+    return transaction.execute(
+        "DELETE FROM renewal WHERE context = ? AND keep_until < ?", (context, now)
+    ).rowcount
