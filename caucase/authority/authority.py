@@ -5,8 +5,9 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+from caucase.authority import inspection
 from caucase.authority.audit import AuditSink
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
@@ -15,13 +16,10 @@ from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.principal import Principal, Users
-from caucase.authority.status import ContextStatus, ListStatus, Status
+from caucase.authority.status import Status
 from caucase.clock import Clock
-from caucase.errors import ConfigError
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
-from caucase.store.schema import from_seconds
 
-_NETLOC = "netloc"
 # How far a clock may be ahead for a while, and nothing be lost.
 _GRACE = timedelta(days=31)
 
@@ -121,29 +119,8 @@ class Authority:
 
     def status(self) -> Status:
         """What there is, and what is next."""
-        now = self._clock()
-        with self._database.read() as transaction:
-            contexts = tuple(self._context_status(transaction, name, now) for name in ContextName)
-        due, end = self._https.dates() or (None, None)
-        return Status(netloc=self._netloc, now=now, contexts=contexts, https_not_after=end, https_due=due)
-
-    def _context_status(self, transaction: Transaction, name: ContextName, now: datetime) -> ContextStatus:
-        cas, successor_due = self._keyrings[name].status(transaction, now)
-        is_own = name is ContextName.HTTPS
-        return ContextStatus(
-            name=name,
-            cas=cas,
-            successor_due=successor_due,
-            lists=tuple(
-                ListStatus(
-                    issuer=row.issuer,
-                    number=row.number,
-                    this_update=from_seconds(row.this_update),
-                    next_update=from_seconds(row.next_update),
-                )
-                for row in revocations.select_dates(transaction, name)
-            ),
-            pending=None if is_own else requests.count_pending(transaction, name),
+        return inspection.status(
+            self._database, self._keyrings, self._https, netloc=self._netloc, now=self._clock()
         )
 
     def count_pending(self) -> int:
@@ -157,12 +134,7 @@ class Authority:
 def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     """Remember the netloc, and hold to it; how many submissions are approved automatically."""
     netloc = str(policy.netloc)
-    first = settings.first_setting(transaction, _NETLOC, netloc)
-    if first != netloc:
-        raise ConfigError(
-            f"This CA was made for netloc {first}, and is now told {netloc}: the address is in its certificates.",
-            f"Set netloc back to {first}, or start a new CA with an empty database.",
-        )
+    inspection.check_netloc(settings.first_setting(transaction, settings.NETLOC, netloc), netloc)
     counts = {}
     for name, context in ((ContextName.CAU, policy.users), (ContextName.CAS, policy.services)):
         lock, count = f"{name}_auto_approve_count", str(context.auto_approve_count)

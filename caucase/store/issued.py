@@ -47,6 +47,17 @@ def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow 
     return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
 
 
+def select_certificates(transaction: Transaction, context: str, now: int) -> list[bytes]:
+    """The certificates, in DER, of all signed requests and renewals that are still kept."""
+    rows = transaction.execute(
+        "SELECT certificate FROM request"
+        " WHERE context = :context AND certificate IS NOT NULL AND keep_until >= :now"
+        " UNION SELECT certificate FROM renewal WHERE context = :context AND keep_until >= :now",
+        {"context": context, "now": now},
+    )
+    return [certificate for (certificate,) in rows]
+
+
 def find_renewal(transaction: Transaction, digest: bytes, now: int) -> bytes | None:
     """The certificate that was the answer to the same renewal."""
     row = transaction.execute(
