@@ -45,8 +45,9 @@ class ContextAuthority:
         self._clock = clock
 
     def ca_certificate(self) -> Document:
-        """The trust anchor: the oldest valid CA certificate, PEM."""
-        anchor = self._valid_cas()[0].certificate
+        """The trust anchor, PEM: the oldest valid CA certificate, out of which the others follow."""
+        now = self._clock()
+        anchor = self.keyring.ensure(now).lineage(now, self.keyring.period)[0].certificate
         return Document.of(dump_pem(anchor), not_before(anchor))
 
     def ca_certificates(self) -> bytes:

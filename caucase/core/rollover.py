@@ -1,4 +1,4 @@
-"""The life of a CA key, as a table: which one signs, which is handed out, when the next is due.
+"""The life of a CA key, as a table: which one signs, which are handed out, when the next is due.
 
 Nothing here reads a clock or a key; everything follows from the dates of the CA certificates, ``now``, and
 the *period* (the life of a normal certificate). There is no cross-signing: a new CA certificate is only
@@ -61,7 +61,6 @@ class Roles:
 
     phases: tuple[Phase, ...]
     signing: int | None
-    anchor: int | None
     successor_due: datetime | None
 
 
@@ -78,14 +77,15 @@ def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Ro
     """Who does what at ``now``. ``lifetimes`` in any order.
 
     Signing: the newest valid CA that is older than one period, else the newest that has begun; one of the
-    future, made while the clock was wrong, only if there is no other. Anchor: the oldest valid one. A
-    successor is due once the newest has two periods left, at once (``successor_due`` in the past) when there
-    is none; one of the future counts unless it would come too late (``_LATE_PERIODS``).
+    future, made while the clock was wrong, only if there is no other. A successor is due once the newest has
+    two periods left, at once (``successor_due`` in the past) when there is none; one of the future counts
+    unless it would come too late (``_LATE_PERIODS``). If all are of the future, it is rather the clock that is
+    wrong now, and nothing new is due.
     """
     by_age = sorted(range(len(lifetimes)), key=lambda index: lifetimes[index].not_before)
     valid = [index for index in by_age if lifetimes[index].is_valid(now)]
     if not valid:
-        return Roles(phases=(Phase.EXPIRED,) * len(lifetimes), signing=None, anchor=None, successor_due=None)
+        return Roles(phases=(Phase.EXPIRED,) * len(lifetimes), signing=None, successor_due=None)
     begun = [index for index in valid if lifetimes[index].not_before <= now] or valid[:1]
     ripe = [index for index in begun if now - lifetimes[index].not_before > period]
     signing = (ripe or begun)[-1]
@@ -104,7 +104,6 @@ def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Ro
     return Roles(
         phases=tuple(phases),
         signing=signing,
-        anchor=valid[0],
         successor_due=_successor_due(lifetimes[in_time[-1]], period),
     )
 
