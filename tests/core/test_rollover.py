@@ -163,7 +163,7 @@ def test_a_successor_is_overdue_when_only_an_old_one_is_left() -> None:
         ([0, 3.9], 0, 2),
         ([0, 3.9], 2, 2),
         ([0, 3.9], 3.6, 5.9),
-        ([0, 2, 3.9], 2, 4),
+        ([0, 2, 3.9], 2, 5.9),
         ([0, 50], 3.9, 2),
         # The clock was put back to before the second was made, which was late.
         ([0, 3], 2.9, 5),
