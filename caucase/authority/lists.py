@@ -158,8 +158,12 @@ class RevocationLists:
             newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
             stored = self._stored(transaction)
             valid = self._keyring.snapshot(transaction).valid(now)
-            # With a list behind, another process or a revocation has taken the number that is used next.
-            if all(stored[ca.key_id].number == newest for ca in valid if ca.key_id in stored):
+            present = [stored[ca.key_id] for ca in valid if ca.key_id in stored]
+            # With a list behind, another process or a revocation has taken the number that is used next; but
+            # not for one that has that number already and is out of date.
+            if all(dates.number == newest for dates in present) or any(
+                dates.number == newest and self._needs_list(dates, newest, now, at) for dates in present
+            ):
                 settings.count(transaction, self._context, settings.CRL_NUMBER)
             return True
 

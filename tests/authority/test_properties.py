@@ -62,6 +62,19 @@ class Years(RuleBasedStateMachine):
     def time_passes(self, days: int, seconds: int) -> None:
         self.clock.advance(days=days, seconds=seconds)
 
+    @rule(data=st.data(), hours=st.floats(-1, 2))
+    def a_border_comes(self, data: st.DataObject, hours: float) -> None:
+        """Where something ends, begins, or is forgotten: that is where mistakes are."""
+        borders = [not_after(ca) for ca in self.cas.values()]
+        borders += [not_before(ca) + PERIOD for ca in self.cas.values()]
+        borders += [not_after(ca) - 2 * PERIOD for ca in self.cas.values()]
+        borders += [not_after(made) + CRL_LIFE for made in self.revoked.values() if made is not None]
+        coming = [border for border in borders if border > self.clock()]
+        if coming:
+            self.clock.moment = max(
+                self.clock(), data.draw(st.sampled_from(sorted(coming)[:4])) + timedelta(hours=hours)
+            )
+
     @rule(hours=st.floats(0.1, 12))
     def the_clock_is_put_back(self, hours: float) -> None:
         self.clock.advance(hours=-hours)
@@ -180,7 +193,7 @@ def _csr(name: str = "x", *, key: PrivateKey | None = None) -> bytes:
 
 TestYears = Years.TestCase
 TestYears.settings = settings(
-    max_examples=15,
+    max_examples=20,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -19,6 +19,7 @@ from caucase.core.x509 import (
     not_after,
     not_before,
     subject_key_id,
+    this_update,
 )
 
 from .world import ADDRESS, BOSS, PERIOD, World, ca_set, lists, number, revocation, serials
@@ -205,3 +206,29 @@ def test_https_certificate_of_the_future_is_made_again(authority: Authority, wor
     assert not_before(made) <= world.clock()
     authority.maintain()
     assert https_of(world) == made
+
+
+def test_revocations_are_not_forgotten_by_a_clock_that_is_ahead(authority: Authority, world: World) -> None:
+    gone = world.issue(authority.services, "gone")
+    authority.services.revocations.revoke(revocation(gone), by=BOSS, address=ADDRESS)
+    [issuer] = ca_set(authority.services, world.clock())
+    last = not_after(gone) + 0.33 * PERIOD
+    world.clock.moment = last + 30 * DAY
+    authority.maintain()
+    assert gone.serial_number not in serials(lists(authority.services)[subject_key_id(issuer)])
+    world.clock.moment = last
+    authority.maintain()
+    assert gone.serial_number in serials(lists(authority.services)[subject_key_id(issuer)])
+
+
+def test_one_pass_makes_all_lists_good_again(authority: Authority, world: World) -> None:
+    """One CA's list is behind, another's has the newest number and is of the future: both need a new one."""
+    [first] = ca_set(authority.services, world.clock())
+    lists(authority.services)
+    world.clock.moment = not_after(first) + timedelta(hours=1)
+    assert len(lists(authority.services)) == 1
+    world.clock.advance(hours=-2)
+    published = lists(authority.services)
+    assert len(published) == 2
+    assert all(this_update(crl) <= world.clock() for crl in published.values())
+    assert lists(authority.services) == published
