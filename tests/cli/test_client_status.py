@@ -93,17 +93,6 @@ def test_documented_keys(status: ClientStatus) -> None:
     assert {key for key in keys_of(document(status)) if f"`{key}`" not in words} == set()
 
 
-def test_names_from_elsewhere_are_safe_on_a_terminal(keys: Keys) -> None:
-    hostile = ca(keys, 3, DAY, name="\x1b[2J\n\u202eevil")
-    status = ClientStatus(
-        ca_url=None,
-        now=NOW,
-        authorities=[AuthorityFiles(name="CAS", cas=[hostile.certificate], lists=[])],
-        certificates=[],
-    )
-    assert all(line.isprintable() for line in text(status, width=80))
-
-
 def test_before_the_first_contact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "www.yaml"
     config.write_text(
