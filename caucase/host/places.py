@@ -33,6 +33,11 @@ class Place:
     name: str
     is_sealed: bool
 
+    def identity(self) -> tuple[int, int, str]:
+        """Equal for two places that are the same, whatever links lead there."""
+        folder = os.fstat(self.folder)
+        return folder.st_dev, folder.st_ino, self.name
+
     def status(self) -> os.stat_result | None:
         """What is there, ``None`` if nothing is. OSError."""
         with _about(self.path):
