@@ -18,7 +18,7 @@ from caucase.config.updater import Part
 from caucase.errors import CaucaseError
 from tests.client.machine import OTHER, Machine
 
-TIMES = 300
+TIMES = 200
 
 # Exchanges argv[1] for a symbolic link to argv[2], and back.
 EXCHANGE = """
