@@ -28,11 +28,9 @@ from caucase.core.x509 import (
     subject_key_id,
     this_update,
 )
-from caucase.host.events import escape
 
 _HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
 _DATE = "%Y-%m-%d %H:%M"
-_NAME_LIMIT = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,13 +162,13 @@ def _lines(status: ClientStatus) -> Iterator[tuple[str, str, str, str]]:
     for authority in status.authorities:
         lives = _Lives.of(authority.cas, status.now)
         numbers = {subject_key_id(ca): number for number, ca in enumerate(authority.cas, 1)}
-        for ca, phase in zip(authority.cas, lives.roles.phases, strict=True):
-            name = escape(ca.subject.rfc4514_string(), _NAME_LIMIT)
+        for ca, phase, spans in zip(authority.cas, lives.roles.phases, lives.timeline, strict=True):
+            following = next((span for span in spans if span.start > status.now), None)
             yield (
                 f"{authority.name} ca {numbers[subject_key_id(ca)]}",
                 phase.value,
                 f"{not_after(ca):{_DATE}}",
-                name,
+                "ends" if following is None else f"{following.phase.value} {following.start:{_DATE}}",
             )
         for crl in authority.lists:
             end_of_list = next_update(crl)
