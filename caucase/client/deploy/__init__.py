@@ -2,6 +2,7 @@
 
 It is a step of its own, run as root, without network: it compares, replaces what differs, and acts upon units.
 What fails stays pending and is done again next time, even if nothing new came. It remembers nothing else.
+Of root's capabilities it needs CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER.
 """
 
 from __future__ import annotations
