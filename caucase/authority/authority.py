@@ -21,8 +21,6 @@ from caucase.errors import ConfigError
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
 from caucase.store.schema import from_seconds
 
-_NETLOC = "netloc"
-
 
 class Authority:
     """Thread-safe. ``users`` is CAU, ``services`` is CAS."""
@@ -149,7 +147,7 @@ class Authority:
 def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     """Remember the netloc, and hold to it; how many submissions are approved automatically."""
     netloc = str(policy.netloc)
-    first = settings.first_setting(transaction, _NETLOC, netloc)
+    first = settings.first_setting(transaction, settings.NETLOC, netloc)
     if first != netloc:
         raise ConfigError(
             f"This CA was made for netloc {first}, and is now told {netloc}: the address is in its certificates.",
