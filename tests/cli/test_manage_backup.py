@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
+import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -12,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from caucase.cli.manage import main
 from caucase.core.keys import KeyType
 from caucase.core.x509 import dump_pem, dump_private_key, load_certificate
+from caucase.store import Database
 
 ROOT = Path(__file__).parents[2]
 # Also where the package is not installed: the tests run with several versions of cryptography.
@@ -70,6 +75,10 @@ def test_a_day_of_disaster(home: Path) -> None:
     (backup,) = (home / "backups").iterdir()
     assert said == f"backups/{backup.name}: {backup.stat().st_size} bytes; 1 user can open it.\n"
 
+    assert manage(home, *options, "--backup", "none", code=1).stderr.endswith(
+        "none: No such file or directory.\n"
+    )
+
     said = manage(home, *options, "--drill", backup, "alice.key.pem").stdout
     assert "also by: nobody else." in said
     assert "All is well" in said
@@ -96,8 +105,6 @@ def test_nobody_could_open_it(home: Path) -> None:
     (home / "state").mkdir(mode=0o700)
     (home / "backups").mkdir(mode=0o700)
     options = first_user(home, home / "state")
-    import sqlite3
-
     with sqlite3.connect(home / "state" / "caucase.sqlite") as connection:
         connection.execute("UPDATE request SET keep_until = 1")
     connection.close()
@@ -107,31 +114,51 @@ def test_nobody_could_open_it(home: Path) -> None:
     assert list((home / "backups").iterdir()) == []
 
 
-def test_mistakes(home: Path) -> None:
-    (home / "state").mkdir(mode=0o700)
-    options = first_user(home, home / "state")
-    for arguments in (
-        ["--backup", "none"],
-        ["--drill", "none", "alice.key.pem"],
-        ["--drill", "alice.csr.pem", "alice.key.pem"],
-        ["--drill", "alice.csr.pem", "none"],
-        ["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "new.csr.pem", "c"],
-        [
-            "--db",
-            "x",
-            "--restore-backup",
-            "none",
-            "alice.key.pem",
-            "new.csr.pem",
-            "c",
-            "--import-crl",
-            "new.csr.pem",
-        ],
-    ):
-        said = manage(home, *options, *arguments, code=1).stderr
-        assert said.count("\n") == 1, said
-    said = manage(home, *options, "--backup", ".", "--keep", "0", code=78).stderr
-    assert "backup-keep" in said
+@pytest.fixture
+def _own_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--backup", ".", "--keep", "0"], 78, "backup-keep"),
+        (["--db", "none", "--backup", "."], 1, "There is no database none"),
+        (["--drill", "none", "alice.key.pem"], 1, "none: No such file"),
+        (["--drill", "alice.csr.pem", "none"], 1, "none: No such file"),
+        (["--drill", "alice.csr.pem", "alice.csr.pem"], 1, "alice.csr.pem: Exactly one private key"),
+        (["--drill", "alice.csr.pem", "alice.key.pem"], 1, "not a caucase backup"),
+        (["--drill", "/dev/null", "alice.key.pem"], 1, "not a caucase backup"),
+        (["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "new.csr.pem", "c"], 1, "not a caucase backup"),
+        (["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "alice.csr.pem", "c"], 1, "another key|new key"),
+        (["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "none", "c"], 1, "none: No such file"),
+        (["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "new.csr.pem", "c",
+          "--import-crl", "new.csr.pem"], 1, "no revocation list"),
+        (["--backup", ".", "--drill", "a", "b"], 1, "not allowed"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("_own_logging")
+def test_mistakes(
+    arguments: list[str], code: int, sentence: str, home: Path,
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(home)
+    with Database(home / "caucase.sqlite"):
+        pass
+    before = sorted(home.iterdir())
+    try:
+        found = main(arguments)
+    except SystemExit as error:  # argparse's way
+        found = error.code  # type: ignore[assignment]
+    said = capfd.readouterr().err
+    assert found == code
+    assert re.search(sentence, said)
+    assert said.count("\n") == 1
+    assert sorted(home.iterdir()) == before
 
 
 def test_a_key_with_a_passphrase(home: Path) -> None:
