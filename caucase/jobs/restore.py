@@ -93,6 +93,7 @@ def restore(
             actor = f"local user {os.getuid()}"
             certificate = recovery.replace(key_id(key.public_key()), csr_pem, actor=actor)
             recovery.advance(made_at)
+            database.settle()
         deliver(certificate)
         _check_free(config.db)
         publish(staged, config.db)

@@ -98,6 +98,15 @@ class Database:
             result: _T = job.future.result()
             return result
 
+    def settle(self) -> None:
+        """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
+        cannot be: closing would not say so.
+        """
+        with store_errors(self.path):
+            busy = self._own_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreError(f"The database {self.path} could not be completed: it is in use.")
+
     def close(self) -> None:
         """Finish the writes that were asked for and close all connections."""
         with self._lock:
