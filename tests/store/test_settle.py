@@ -29,5 +29,5 @@ def test_somebody_reads_what_was_before(tmp_path: Path, monkeypatch: pytest.Monk
     with Database(path) as database, Database(path) as other, other.read() as transaction:
         assert counter(transaction, "cas", "n") == 0
         database.write(lambda transaction: count(transaction, "cas", "n"))
-        with pytest.raises(StoreError, match="in use|locked"):
+        with pytest.raises(StoreError, match=r"in use|locked"):
             database.settle()
