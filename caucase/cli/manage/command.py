@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from caucase.cli.common import Parser, run
-from caucase.cli.manage import refresh, sign, status
+from caucase.cli.manage import backup, refresh, restore, sign, status
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
 from caucase.host.journal import setup_logging
+from caucase.host.owner import as_owner_of
 
 PROGRAM = "caucased-manage"
 
@@ -24,7 +25,7 @@ _OPTIONS = (
     "threshold",
 )
 
-ACTIONS = (status.ACTION, refresh.ACTION, sign.ACTION)
+ACTIONS = (status.ACTION, refresh.ACTION, sign.ACTION, backup.ACTION, restore.RESTORE, restore.DRILL)
 
 
 def parser() -> Parser:
@@ -49,4 +50,6 @@ def _manage(arguments: Sequence[str] | None) -> int:
     setup_logging(program=PROGRAM)
     config = load_server_config(options.config, given(options))
     action = next(action for action in ACTIONS if action.is_wanted(options))
-    return action.run(options, config)
+    # Actions go back to the caller (as_caller) for the files that the caller named.
+    with as_owner_of(config.db):
+        return action.run(options, config)
