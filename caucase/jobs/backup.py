@@ -93,7 +93,7 @@ def back_up(database: Path, folder: Path, *, keep: int, clock: Clock, audit: Aud
 
 def state(database: Path, folder: Path | None, *, clock: Clock) -> BackupState:
     """How things are with backups in ``folder``. StoreError, OSError."""
-    with Database(database, create=False) as opened, opened.read() as transaction:
+    with Database(database, read_only=True) as opened, opened.read() as transaction:
         readers = len(_sealed(Secrets.fresh(secrets.token_bytes), holders(transaction, clock())[0])[0])
     for path in _complete(folder) if folder is not None and folder.is_dir() else ():
         with path.open("rb") as file:

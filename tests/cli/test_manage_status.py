@@ -73,6 +73,26 @@ def test_it_changes_nothing(folder: Path, at: str, form: list[str]) -> None:
     assert contents(folder) == before
 
 
+def test_backups(folder: Path) -> None:
+    at, backups = "2030-01-02", folder / "backups"
+    backups.mkdir()
+    with (folder / "caucased.yaml").open("a") as config:
+        config.write(f"backup_directory: {backups}\n")
+    assert "There is no backup." in manage(folder, "--config", "caucased.yaml", "--status", at=at).stdout
+    manage(folder, "--config", "caucased.yaml", "--backup", str(backups), at=at)
+    shown = manage(folder, "--config", "caucased.yaml", "--status", at="2030-01-03").stdout
+    assert "The newest backup was made on 2030-01-02" in shown
+    assert "opened by 1 key." in shown
+    document = json.loads(
+        manage(folder, "--config", "caucased.yaml", "--status", "--json", at="2030-01-03").stdout
+    )
+    assert document["backups"]["readers"] == 1
+    assert document["backups"]["newest"]["made_at"].startswith("2030-01-02T00:00")
+    # Alice's certificate has ended by then.
+    late = manage(folder, "--config", "caucased.yaml", "--status", at="2030-08-01").stdout
+    assert "and nobody could open a new one." in late
+
+
 def test_it_needs_no_netloc(folder: Path) -> None:
     """The database knows."""
     at = "2030-01-02"
