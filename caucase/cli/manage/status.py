@@ -24,6 +24,7 @@ from caucase.core.rollover import Phase
 from caucase.host.events import escape
 from caucase.jobs import backup
 from caucase.jobs.backup import BackupState
+from caucase.store import Database
 
 _HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
 _DATE = "%Y-%m-%d %H:%M"
@@ -41,7 +42,8 @@ def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     status = look(config)
-    backups = backup.state(config.db, config.backup_directory, clock=clock.now)
+    with Database(config.db, read_only=True) as database:
+        backups = backup.state(database, config.backup_directory, clock=clock.now)
     if options.json:
         print(json.dumps(document(status) | {"backups": backups_document(backups)}, indent=2))
     else:
