@@ -14,6 +14,7 @@ from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status
+from caucase.authority.takeover import TakenOver, take_over
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -33,4 +34,6 @@ __all__ = [
     "Principal",
     "RequestId",
     "Status",
+    "TakenOver",
+    "take_over",
 ]

@@ -16,7 +16,8 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.status import CaStatus
 from caucase.clock import Clock
-from caucase.core import message, profile, rollover
+from caucase.core import profile, rollover
+from caucase.core.chain import vouch
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.profile import Extension
 from caucase.core.rollover import Lifetime, Roles
@@ -24,14 +25,12 @@ from caucase.core.x509 import (
     KeyId,
     Serial,
     dump_der,
-    dump_pem,
     dump_private_key_der,
     is_signed_by,
     load_certificate_der,
     load_private_key_der,
     not_after,
     not_before,
-    subject_key_id,
 )
 from caucase.errors import ConfigError, NotAcceptable, StoreError
 from caucase.store import Database, Transaction, cas, settings
@@ -193,8 +192,8 @@ class Keyring:
                 validity=validity,
                 serial=random_serial(),
             )
-            link = self._link(predecessor, made)
-        new = cas.NewCa(row=_row(made, link), private_key=dump_private_key_der(made.key))
+            link = vouch(self.signer_of(predecessor), made.certificate).dump().decode("ascii")
+        new = new_ca(made, link)
 
         def commit(transaction: Transaction) -> bool:
             generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
@@ -218,24 +217,19 @@ class Keyring:
         https = self.name is ContextName.HTTPS
         return subject, profile.https_ca_extensions(netloc) if https else profile.ca_extensions()
 
-    def _link(self, predecessor: Ca, successor: Signer) -> str:
-        payload = {
-            "old_pem": dump_pem(predecessor.certificate).decode("ascii"),
-            "new_pem": dump_pem(successor.certificate).decode("ascii"),
-        }
-        return message.sign(payload, self.signer_of(predecessor).key).dump().decode("ascii")
-
 
 def _parsed(row: cas.CaRow) -> Ca:
     return Ca(key_id=row.key_id, certificate=load_certificate_der(row.certificate), link=row.link)
 
 
-def _row(made: Signer, link: str | None) -> cas.CaRow:
-    certificate = made.certificate
-    return cas.CaRow(
-        key_id=subject_key_id(certificate),
+def new_ca(signer: Signer, link: str | None) -> cas.NewCa:
+    """A CA as it is stored. ``link``: how its predecessor vouches for it, in JSON."""
+    certificate = signer.certificate
+    row = cas.CaRow(
+        key_id=signer.key_id,
         not_before=int(not_before(certificate).timestamp()),
         not_after=int(not_after(certificate).timestamp()),
         certificate=dump_der(certificate),
         link=link,
     )
+    return cas.NewCa(row=row, private_key=dump_private_key_der(signer.key))

@@ -8,6 +8,7 @@ whose issuer nobody knows.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -20,7 +21,7 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, not_after
+from caucase.core.x509 import KeyId, Serial, crl_number, not_after, revocation_date
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
@@ -80,6 +81,33 @@ class RevocationLists:
             revocations.insert(transaction, self._context, row)
 
         self._database.write(commit)
+
+    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> int:
+        """Revoke what these lists of this context's name and nobody here knows; the highest of their numbers.
+
+        A serial that was not issued here, as far as is known, goes on all lists: the peer's name everything on each.
+        """
+        with self._database.read() as transaction:
+            last = max(ca.lifetime.not_after for ca in self._keyring.snapshot(transaction).cas)
+        for one in published:
+            for entry in one:
+                serial, revoked = Serial(entry.serial_number), revocation_date(entry)
+                self._database.write(partial(self._adopt, serial=serial, revoked=revoked, last=last))
+        return max((crl_number(one) for one in published), default=0)
+
+    def _adopt(self, transaction: Transaction, *, serial: Serial, revoked: datetime, last: datetime) -> None:
+        if revocations.is_revoked(transaction, self._context, serial):
+            return
+        known = issued.select(transaction, self._context, serial)
+        end = last if known is None else from_seconds(known.not_after)
+        row = revocations.RevocationRow(
+            serial=serial,
+            issuer=revocations.UNKNOWN_ISSUER if known is None else known.issuer,
+            revoked_at=int(revoked.timestamp()),
+            keep_until=int((end + self.life).timestamp()),
+            entry=crl.revocation_entry(serial, revoked),
+        )
+        revocations.insert(transaction, self._context, row)
 
     def document(self, aki: int, *, pem: bool) -> Document:
         """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""

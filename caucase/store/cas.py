@@ -57,6 +57,11 @@ def insert(transaction: Transaction, context: str, new: NewCa) -> None:
     count(transaction, context, CA_GENERATION)
 
 
+def set_link(transaction: Transaction, context: str, key_id: KeyId, link: str) -> None:
+    """Another CA now stands before this one, and vouches for it."""
+    transaction.execute("UPDATE ca SET link = ? WHERE context = ? AND key_id = ?", (link, context, key_id))
+
+
 def delete_expired(transaction: Transaction, context: str, now: int) -> int:
     """Forget expired CAs, their keys and lists; how many."""
     transaction.execute(

@@ -40,6 +40,14 @@ def count(transaction: Transaction, context: str, name: str) -> int:
     return value
 
 
+def raise_counter(transaction: Transaction, context: str, name: str, least: int) -> None:
+    """See to it that the counter stands at ``least`` or higher."""
+    transaction.execute(
+        "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = MAX(value, excluded.value)",
+        (context, name, least),
+    )
+
+
 def generations(transaction: Transaction) -> int:
     """Moves whenever the CA certificates of any context change."""
     row = transaction.execute("SELECT SUM(value) FROM counter WHERE name = ?", (CA_GENERATION,)).fetchone()

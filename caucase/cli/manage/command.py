@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from caucase.cli.common import Parser, run
-from caucase.cli.manage import sign
+from caucase.cli.manage import export_ca, import_ca, import_crl, migrate, sign
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
 from caucase.host.journal import setup_logging
@@ -23,7 +23,7 @@ _OPTIONS = (
     "service_crt_validity",
 )
 
-ACTIONS = (sign.ACTION,)
+ACTIONS = (import_ca.ACTION, import_crl.ACTION, export_ca.ACTION, migrate.ACTION, sign.ACTION)
 
 
 def parser() -> Parser:
