@@ -9,9 +9,12 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.authority import Authority
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
+from caucase.authority.examination import ContextContent, Examination, examine
+from caucase.authority.holders import Holder, Unusable, holders
 from caucase.authority.https import CredentialFile
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
+from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status
 from caucase.authority.takeover import TakenOver, take_over
@@ -23,17 +26,24 @@ __all__ = [
     "Authority",
     "CaStatus",
     "ContextAuthority",
+    "ContextContent",
     "ContextName",
     "ContextPolicy",
     "ContextStatus",
     "CredentialFile",
     "Document",
+    "Examination",
+    "Holder",
     "ListStatus",
     "PendingRequest",
     "Policy",
     "Principal",
+    "Recovery",
     "RequestId",
     "Status",
     "TakenOver",
+    "Unusable",
+    "examine",
+    "holders",
     "take_over",
 ]

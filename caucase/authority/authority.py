@@ -28,7 +28,6 @@ from caucase.errors import ConfigError, Malformed, Untrusted
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
 from caucase.store.schema import from_seconds
 
-_NETLOC = "netloc"
 # SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
 CRL_NUMBER_MAX = 1 << 62
 
@@ -208,7 +207,7 @@ class Authority:
 def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     """Remember the netloc, and hold to it; how many submissions are approved automatically."""
     netloc = str(policy.netloc)
-    first = settings.first_setting(transaction, _NETLOC, netloc)
+    first = settings.first_setting(transaction, settings.NETLOC, netloc)
     if first != netloc:
         raise ConfigError(
             f"This CA was made for netloc {first}, and is now told {netloc}: the address is in its certificates.",

@@ -8,7 +8,7 @@ a CA is never left out.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,13 +47,16 @@ _ADDRESS = "migrated"
 
 @dataclass(frozen=True, kw_only=True)
 class TakenOver:
-    """How much was taken over, both contexts together. ``left_out``: a sentence for each thing that was not."""
+    """How much was taken over, both contexts together. ``left_out``: a sentence for each thing that was not.
+    ``last_change``: the former server worked until then at least.
+    """
 
     cas: int
     pending: int
     certificates: int
     revocations: int
     left_out: tuple[str, ...]
+    last_change: datetime
 
 
 @dataclass(kw_only=True)
@@ -65,26 +68,23 @@ class _Context:
     revocations: list[revocations.RevocationRow] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
+    @property
+    def certificates(self) -> list[x509.Certificate]:
+        """Those that are still kept."""
+        return [certificate for _id, _new, certificate, _until in self.requests if certificate is not None]
 
-def take_over(database: Database, legacy: Legacy, policy: Policy, *, now: datetime) -> TakenOver:
-    """Fill an empty database. Malformed if a CA cannot be used, NotAcceptable if the policy does not fit the
-    CAs, ConfigError if netloc is not the former server's.
+
+def take_over(database: Database, legacy: Legacy, policy: Policy | None, *, now: datetime) -> TakenOver:
+    """Fill an empty database. Malformed if a CA cannot be used.
+
+    With a policy, also NotAcceptable if the CAs do not live long enough for it, and ConfigError if its netloc is
+    not the former server's.
     """
-    prepared = {name: _prepared(name, legacy.contexts[name], policy, now) for name in ContextName}
+    prepared = {name: _prepared(name, legacy.contexts[name], now) for name in ContextName}
     if not any(context.signers for context in prepared.values()):
         raise Malformed("There is no CA in it.")
-    certificates = [
-        certificate
-        for _id, _new, certificate, _until in prepared[ContextName.CAS].requests
-        if certificate is not None
-    ]
-    check_origin(
-        policy.netloc,
-        service_title=PROFILES[ContextName.CAS].title,
-        service_certificates=certificates,
-        service_cas=[signer.certificate for signer in prepared[ContextName.CAS].signers],
-        https_cas=[signer.certificate for signer in prepared[ContextName.HTTPS].signers],
-    )
+    if policy is not None:
+        _check_fit(prepared, policy, now)
     rows = {
         name: [new_ca(signer, link) for signer, link in links(context.signers)]
         for name, context in prepared.items()
@@ -101,15 +101,15 @@ def take_over(database: Database, legacy: Legacy, policy: Policy, *, now: dateti
     return TakenOver(
         cas=sum(len(context.signers) for context in prepared.values()),
         pending=sum(certificate is None for _id, _new, certificate, _until in everything),
-        certificates=sum(certificate is not None for _id, _new, certificate, _until in everything),
+        certificates=sum(len(context.certificates) for context in prepared.values()),
         revocations=sum(len(context.revocations) for context in prepared.values()),
         left_out=tuple(sentence for context in prepared.values() for sentence in context.left_out),
+        last_change=max(_moments(prepared, legacy)),
     )
 
 
-def _prepared(name: ContextName, legacy: LegacyContext, policy: Policy, now: datetime) -> _Context:
+def _prepared(name: ContextName, legacy: LegacyContext, now: datetime) -> _Context:
     result = _Context(signers=in_order(_signer(name, ca) for ca in legacy.cas))
-    _check_life(name, result.signers, policy, now)
     if name is ContextName.HTTPS:
         return result  # the server makes its own certificate, and nobody asks for one there
     for request in legacy.requests:
@@ -134,6 +134,30 @@ def _signer(name: ContextName, ca: LegacyCa) -> Signer:
     if spki(public_key(certificate)) != spki(key.public_key()):
         raise Malformed(f"The key of a {name} CA is not that of its certificate.")
     return Signer(certificate=certificate, key=key, key_id=subject_key_id(certificate))
+
+
+def _check_fit(prepared: Mapping[ContextName, _Context], policy: Policy, now: datetime) -> None:
+    """Whether a server with that policy can go on where the former one stopped."""
+    for name, context in prepared.items():
+        _check_life(name, context.signers, policy, now)
+    check_origin(
+        policy.netloc,
+        service_title=PROFILES[ContextName.CAS].title,
+        service_certificates=prepared[ContextName.CAS].certificates,
+        service_cas=[signer.certificate for signer in prepared[ContextName.CAS].signers],
+        https_cas=[signer.certificate for signer in prepared[ContextName.HTTPS].signers],
+    )
+
+
+def _moments(prepared: Mapping[ContextName, _Context], legacy: Legacy) -> Iterator[datetime]:
+    """When something happened of which there is a trace."""
+    for name, context in prepared.items():
+        for certificate in (*context.certificates, *(signer.certificate for signer in context.signers)):
+            yield not_before(certificate)
+        for revocation in context.revocations:
+            yield from_seconds(revocation.revoked_at)
+        if (last_list := legacy.contexts[name].last_list) is not None:
+            yield from_seconds(last_list)
 
 
 def _check_life(name: ContextName, signers: list[Signer], policy: Policy, now: datetime) -> None:
@@ -196,11 +220,9 @@ def _insert(transaction: Transaction, name: ContextName, context: _Context, lega
 
 def _issued(context: _Context) -> Iterator[issued.IssuedRow]:
     seen = set()
-    for _id, _new, certificate, _until in context.requests:
-        if certificate is None or certificate.serial_number in seen:
-            continue
+    for certificate in context.certificates:
         issuer = authority_key_id(certificate)
-        if issuer is not None:
+        if issuer is not None and certificate.serial_number not in seen:
             seen.add(certificate.serial_number)
             yield issued.IssuedRow(
                 serial=Serial(certificate.serial_number),

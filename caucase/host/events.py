@@ -53,6 +53,20 @@ _TABLE = (
     ("server_started", INFO, "25d6607a14e74e50a4c52c7c8f1ec0ba", "Server started"),
     ("server_stopped", INFO, "db1642671ad84694894a8a55d223cd8d", "Server stopped"),
     ("server_unconfigured", ERR, "ab5cb4a78e0d4bb18ab1b3235e516670", "Server is not configured"),
+    ("backup_written", INFO, "67a760e07561d79f72108e75626ad0cf", "Backup written"),
+    (
+        "backup_without_reader",
+        WARNING,
+        "fee79987e3084748fc8c14cbd6595f46",
+        "No backup, for nobody could open it",
+    ),
+    (
+        "backup_user_left_out",
+        WARNING,
+        "7a41a9edac0177a048e964eab7077392",
+        "Backup cannot be opened by a user",
+    ),
+    ("database_restored", NOTICE, "724e3b39200d897176707dcf98a0552c", "Database restored from a backup"),
     ("configuration_reloaded", NOTICE, "a6b037c2c0fc4db79754dff5099a5b36", "Configuration reloaded"),
 )
 EVENTS: Mapping[str, Event] = {

@@ -18,6 +18,10 @@ from typing import BinaryIO
 from caucase.errors import Conflict
 
 _PREFIX = ".caucase-partial-"
+# A tmpfs on every Debian (systemd's API file systems).
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - with a private folder in it
+# A database is larger than the rows in its backup, and has a journal.
+_ROOM = 6
 
 
 @contextlib.contextmanager
@@ -54,6 +58,31 @@ def staging_folder(parent: Path) -> Iterator[Path]:
             shutil.rmtree(folder)
 
 
+@contextlib.contextmanager
+def passing_folder(size: int, *, beside: Path) -> Iterator[Path]:
+    """Like ``staging_folder``, for what will not stay: in memory if ``size`` bytes fit there easily, else ``beside``.
+
+    A folder in memory that a killed process of the same user has left is removed.
+    """
+    memory = _memory(size)
+    if memory is None:
+        with staging_folder(beside) as folder:
+            yield folder
+        return
+    # The folder is everybody's, so there is no lock on it, and nothing of others is touched.
+    prefix = f"{_PREFIX}{os.geteuid()}-"
+    for leftover in memory.glob(prefix + "*"):
+        if leftover.lstat().st_uid == os.geteuid() and not leftover.is_symlink():
+            with contextlib.suppress(Conflict), _locked(leftover):
+                _remove(leftover)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory))
+    with _locked(folder):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
 def publish(staged: Path, target: Path) -> None:
     """Let a complete file out of a staging folder appear at ``target``, durably. FileExistsError; OSError.
 
@@ -72,6 +101,14 @@ def publish(staged: Path, target: Path) -> None:
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[int]:
     """Holds a lock on the folder, and removes what was left unfinished in it; the folder's descriptor."""
+    with _locked(folder) as descriptor:
+        for leftover in list(folder.glob(_PREFIX + "*")):
+            _remove(leftover)
+        yield descriptor
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
@@ -80,12 +117,19 @@ def _alone_in(folder: Path) -> Iterator[int]:
             raise Conflict(
                 f"Another backup or restoration is at work in {folder}.", "Wait until it is done."
             ) from None
-        for leftover in folder.iterdir():
-            if leftover.name.startswith(_PREFIX):
-                _remove(leftover)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _memory(size: int) -> Path | None:
+    """Where files are in memory, if there is room for several times so many bytes."""
+    mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    if not any(mount.split()[1:3] == [str(_SHARED_MEMORY), "tmpfs"] for mount in mounts):
+        return None
+    free = os.statvfs(_SHARED_MEMORY)
+    roomy = free.f_bavail * free.f_frsize > _ROOM * size
+    return _SHARED_MEMORY if roomy and os.access(_SHARED_MEMORY, os.W_OK, effective_ids=True) else None
 
 
 def _remove(leftover: Path) -> None:

@@ -1,6 +1,6 @@
 """CAs and revocation lists that come from elsewhere, and CAs that go there.
 
-Files are named and opened by the user who asks; the database is worked on as its owner.
+Files are opened as the user who names them, the database as its owner (``host.owner``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from caucase.core.material import Ask, Material, dump_encrypted, read_material
 from caucase.core.x509 import CRL, dump_pem, load_crl_der, load_crls
 from caucase.errors import CaucaseError, Conflict, Malformed, NotFound
 from caucase.host.files import read_limited
-from caucase.host.owner import as_owner_of
+from caucase.host.owner import as_caller
 from caucase.host.staging import publish, staging_folder
 
 # Keys and certificates: thousands of them.
@@ -49,13 +49,13 @@ def import_cas(
     StoreError; OSError.
     """
     period = policy_of(config).services.validity
-    material = sum(
-        (read_material(str(path), read_limited(path, _MATERIAL_LIMIT), ask) for path in paths), Material()
-    )
+    with as_caller():
+        files = [(str(path), read_limited(path, _MATERIAL_LIMIT)) for path in paths]
+    material = sum((read_material(name, data, ask) for name, data in files), Material())
     found = candidates(material, now=clock(), period=period, allow_bad=allow_bad)
     if not found.signers:
         raise NotFound("No CA was imported.", " ".join(found.skipped))
-    with as_owner_of(config.db), Appliance(audit) as appliance:
+    with Appliance(audit) as appliance:
         new = appliance.open(config).import_cas(found.signers)
     added = {signer.key_id for signer in new}
     return Imported(
@@ -65,13 +65,14 @@ def import_cas(
     )
 
 
-def import_crl(path: Path, config: ServerConfig, *, audit: AuditSink) -> int:
+def import_crls(paths: Sequence[Path], config: ServerConfig, *, audit: AuditSink) -> int:
     """Take over the revocations on published lists, PEM or DER; how many entries those have.
 
     Untrusted unless they are signed by CAs of this server, Malformed, StoreError; OSError.
     """
-    published = _lists(path)
-    with as_owner_of(config.db), Appliance(audit) as appliance:
+    with as_caller():
+        published = [one for path in paths for one in _lists(path)]
+    with Appliance(audit) as appliance:
         appliance.open(config).import_lists(published)
     return sum(len(one) for one in published)
 
@@ -83,16 +84,15 @@ def export_cas(
 
     Conflict if there is something at ``path``, NotFound if there is no CA, StoreError; OSError.
     """
-    with staging_folder(path.absolute().parent) as folder:
-        with as_owner_of(config.db), Appliance(audit) as appliance:
-            signers = tuple(appliance.open(config).export_cas())
-        if not signers:
-            raise NotFound("There is no CA to export.")
+    with Appliance(audit) as appliance:
+        signers = tuple(appliance.open(config).export_cas())
+    if not signers:
+        raise NotFound("There is no CA to export.")
+    content = b"".join(dump_pem(one.certificate) + dump_encrypted(one.key, passphrase) for one in signers)
+    with as_caller(), staging_folder(path.absolute().parent) as folder:
         staged = folder / path.name
         staged.touch(mode=_KEY_MODE)
-        staged.write_bytes(
-            b"".join(dump_pem(one.certificate) + dump_encrypted(one.key, passphrase) for one in signers)
-        )
+        staged.write_bytes(content)
         try:
             publish(staged, path)
         except FileExistsError:

@@ -12,11 +12,11 @@ from caucase.appliance import KeyFile, policy_of
 from caucase.authority import AuditEvent, AuditSink, Authority, TakenOver, take_over
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
-from caucase.errors import Conflict, StoreError
-from caucase.host.owner import as_owner_of
+from caucase.errors import Conflict
+from caucase.host.owner import as_caller
 from caucase.host.staging import publish, staging_folder
 from caucase.store import Database
-from caucase.store.legacy import Legacy, read_database
+from caucase.store.legacy import read_database
 
 # What SQLite has beside a database.
 _COMPANIONS = ("-wal", "-shm", "-journal")
@@ -28,15 +28,17 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
     ConfigError if netloc is not the former server's, Conflict if there is a database already, StoreError and
     Malformed if the former one cannot be read, NotAcceptable if its CAs do not live long enough; OSError.
     """
-    policy_of(config)  # first of all: without a netloc there is nothing to do
-    check_absent(config.db)
-    legacy = read_database(source)
-    with as_owner_of(config.db), staging_folder(config.db.absolute().parent) as folder:
+    policy = policy_of(config)  # first of all: without a netloc there is nothing to do
+    _check_absent(config.db)
+    with as_caller():
+        legacy = read_database(source)
+    with staging_folder(config.db.absolute().parent) as folder:
         staged = folder / config.db.name
         with Database(staged) as database:
-            result = fill(database, legacy, config, clock=clock, audit=audit)
-        if staged.with_name(f"{staged.name}-wal").exists():  # closing could not bring it into the file
-            raise StoreError(f"The database {config.db} could not be completed.", "Is the disk full?")
+            result = take_over(database, legacy, policy, now=clock())
+            # Holds the database to its netloc from now on.
+            Authority(database, policy, https_file=KeyFile(config.server_key), clock=clock, audit=audit)
+            database.settle()
         try:
             publish(staged, config.db)
         except FileExistsError:
@@ -51,20 +53,7 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
     return result
 
 
-def fill(
-    database: Database, legacy: Legacy, config: ServerConfig, *, clock: Clock, audit: AuditSink
-) -> TakenOver:
-    """Put what a caucase 0.9 kept into an empty database, which holds to its netloc from then on.
-
-    ConfigError, Malformed and NotAcceptable like ``migrate``.
-    """
-    policy = policy_of(config)
-    result = take_over(database, legacy, policy, now=clock())
-    Authority(database, policy, https_file=KeyFile(config.server_key), clock=clock, audit=audit)
-    return result
-
-
-def check_absent(database: Path) -> None:
+def _check_absent(database: Path) -> None:
     """Conflict if there is a database, or something that SQLite would take for a part of a new one."""
     if os.path.lexists(database):
         raise _exists(database)

@@ -53,9 +53,9 @@ class Database:
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._closed = False
-        _prepare_file(path, create=create)
+        prepare_file(path, create=create)
         try:
-            with _store_errors(path):
+            with store_errors(path):
                 self._migrate()
         except BaseException:
             self.close()
@@ -70,7 +70,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
         """One consistent view of the database for the calling thread. Do not nest; do not write."""
-        with _store_errors(self.path):
+        with store_errors(self.path):
             connection = self._own_connection()
             connection.execute("BEGIN")
             try:
@@ -94,9 +94,18 @@ class Database:
                 )
                 self._writer.start()
             self._queue.put(job)
-        with _store_errors(self.path):
+        with store_errors(self.path):
             result: _T = job.future.result()
             return result
+
+    def settle(self) -> None:
+        """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
+        cannot be: closing would not say so.
+        """
+        with store_errors(self.path):
+            busy = self._own_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreError(f"The database {self.path} could not be completed: it is in use.")
 
     def close(self) -> None:
         """Finish the writes that were asked for and close all connections."""
@@ -142,11 +151,7 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._check_ours(connection)
-            for migration in MIGRATIONS[_number(connection, "user_version") :]:
-                for statement in _statements(migration):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            migrate(connection, _number(connection, "user_version"), len(MIGRATIONS))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -214,15 +219,19 @@ def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:
 
 
 @contextlib.contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> Iterator[None]:
+    """What SQLite says of the database at ``path``, as StoreError."""
     try:
         yield
     except sqlite3.Error as error:
         raise StoreError(f"The database {path} cannot be used: {error}.") from error
 
 
-def _prepare_file(path: Path, *, create: bool) -> None:
-    """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant."""
+def prepare_file(path: Path, *, create: bool) -> None:
+    """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant.
+
+    StoreError if that is not so.
+    """
     try:
         if create:
             with contextlib.suppress(FileExistsError):
@@ -239,6 +248,21 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         raise StoreError(f"{path} is not a file.")
     if found.st_mode & _OTHERS:
         raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
+
+
+def damage(transaction: Transaction) -> list[str]:
+    """What SQLite finds wrong with the file, a sentence each; reads all of it."""
+    found = [text for (text,) in transaction.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found
+
+
+def migrate(connection: Transaction, start: int, end: int) -> None:
+    """Bring the schema from one version to another, in the transaction that ``connection`` is in."""
+    for migration in MIGRATIONS[start:end]:
+        for statement in _statements(migration):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={end}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

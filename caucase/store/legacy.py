@@ -193,7 +193,7 @@ def _context(tables: Tables, prefix: str) -> LegacyContext:
         received_csr=counters.get(b"received_csr", 0),
         crl_number=counters.get(b"crl_number", 0),
         auto_approve_count=_optional(once.get(b"auto_sign_csr_amount")),
-        last_list=_optional(config.get(b"crl_last_update")),
+        last_list=None if (last := _optional(config.get(b"crl_last_update"))) is None else _seconds(last),
     )
 
 

@@ -8,6 +8,8 @@ RECEIVED_CSR = "received_csr"
 CRL_NUMBER = "crl_number"
 CA_GENERATION = "ca_generation"
 
+NETLOC = "netloc"
+
 
 def setting(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from caucase import clock
+from caucase.cli.manage import import_crl
 from caucase.cli.manage.action import Action
 from caucase.cli.manage.passphrase import ask
 from caucase.config.schema import ServerConfig
@@ -47,7 +48,9 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
         for signer in signers:
             name = escape(signer.certificate.subject.rfc4514_string())
             print(f"{signer.key_id.hex()} {name}, until {not_after(signer.certificate):%Y-%m-%d}: {what}")
+    if options.import_crl:
+        import_crl.ACTION.run(options, config)
     return 0
 
 
-ACTION = Action(key="import_ca", add=_add, run=_run)
+ACTION = Action(key="import_ca", add=_add, run=_run, takes=frozenset({"import_crl"}))
