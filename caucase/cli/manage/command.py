@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from caucase.cli.common import Parser, run
-from caucase.cli.manage import backup, export_ca, import_ca, import_crl, migrate, restore, sign
+from caucase.cli.manage import backup, check, export_ca, import_ca, import_crl, migrate, restore, sign
 from caucase.cli.manage.action import Action
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
@@ -35,6 +35,7 @@ ACTIONS = (
     import_ca.ACTION,
     import_crl.ACTION,
     export_ca.ACTION,
+    check.ACTION,
 )
 
 
