@@ -65,7 +65,7 @@ class BackupState:
             "There is no backup"
             if newest is None
             else f"The newest backup was made on {newest.made_at:%Y-%m-%d %H:%M:%S} UTC, "
-            f"{newest.size} bytes, opened by {len(newest.key_ids)} keys"
+            f"{newest.size} bytes, opened by {len(newest.key_ids)} key{'' if len(newest.key_ids) == 1 else 's'}"
         )
         return f"{made}." if self.readers else f"{made}, and nobody could open a new one."
 

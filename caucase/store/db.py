@@ -54,7 +54,7 @@ class Database:
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._closed = False
-        prepare_file(path, create=create)
+        _prepare_file(path, create=create)
         try:
             with store_errors(path):
                 self._migrate()
@@ -244,11 +244,8 @@ def store_errors(path: Path) -> Iterator[None]:
         raise StoreError(f"The database {path} cannot be used: {error}.") from error
 
 
-def prepare_file(path: Path, *, create: bool) -> None:
-    """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant.
-
-    StoreError if that is not so.
-    """
+def _prepare_file(path: Path, *, create: bool) -> None:
+    """The file exists afterwards, and nobody but its owner can read or write it, nor could for an instant."""
     try:
         if create:
             with contextlib.suppress(FileExistsError):

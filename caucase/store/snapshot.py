@@ -12,6 +12,7 @@ import binascii
 import contextlib
 import json
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any, TypeAlias, TypeGuard
 
 from caucase.core.message import load_json_object
 from caucase.errors import Malformed, StoreError
-from caucase.store.db import Database, Transaction, migrate, prepare_file, store_errors
+from caucase.store.db import Database, Transaction, migrate, store_errors
 from caucase.store.schema import MIGRATIONS
 
 MARK = b'{"caucase_snapshot": '
@@ -71,11 +72,12 @@ def size_estimate(transaction: Transaction) -> int:
 def load(chunks: Iterable[bytes], path: Path) -> SnapshotHead:
     """Make a database at ``path``, where none is, out of what ``dump`` gave; a file is left behind on failure.
 
-    Malformed if that is not what it is; StoreError if a newer release made it, or the database cannot be written.
+    Malformed if that is not what it is; StoreError if a newer release made it, or the database cannot be written;
+    OSError, also when there is a file already.
     """
     lines = _lines(chunks)
     head = _head(next(lines, b""))
-    prepare_file(path, create=True)
+    path.touch(mode=stat.S_IRUSR | stat.S_IWUSR, exist_ok=False)
     with store_errors(path), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         # Nobody sees the file before it is complete, so nothing has to be undone.
         connection.execute("PRAGMA journal_mode=OFF")
@@ -122,7 +124,7 @@ def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:
                 raise _not_ours()
             return
         table, columns = fields.get("table", ""), fields.get("columns")
-        if not isinstance(table, str) or table in counts or columns != tables.get(table):
+        if not isinstance(table, str) or table not in tables or table in counts or columns != tables[table]:
             raise _not_ours()
         counts[table] = 0
         # The names are those of the schema, to which those in the stream are equal.

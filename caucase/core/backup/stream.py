@@ -84,7 +84,7 @@ class Writer:
 
 
 def read_blocks(stream: Readable, key: PrivateKey, *, block_size: int = BLOCK_SIZE) -> Iterator[bytes]:
-    """The data of a backup, with a key that opens it, in blocks each of which is authentic.
+    """The data of a backup, with a key that opens it, in pieces of authentic blocks.
 
     Malformed if it is not a backup, if the key does not open it, or, perhaps after some blocks, if it is cut off or
     changed anywhere. Only a caller that came to the end knows that it has all.
@@ -99,29 +99,30 @@ def read_blocks(stream: Readable, key: PrivateKey, *, block_size: int = BLOCK_SI
         clear += decryptor.update(chunk)
         # What is more than the longest padding belongs to another block.
         while len(clear) >= sealed + _CIPHER_BLOCK:
-            yield _checked(clear, sealed, mac)
+            yield from _checked(clear, sealed, mac)
     try:
         clear += decryptor.finalize()
     except ValueError:
         raise _damaged() from None
     _remove_padding(clear)
     if clear:
-        yield _checked(clear, min(len(clear), sealed), mac)
+        yield from _checked(clear, min(len(clear), sealed), mac)
     if clear:
         raise _damaged()
 
 
-def _checked(clear: bytearray, sealed: int, mac: hmac.HMAC) -> bytes:
-    """Take data and HMAC, ``sealed`` bytes together, off the front of ``clear``; the data."""
+def _checked(clear: bytearray, sealed: int, mac: hmac.HMAC) -> Iterator[bytes]:
+    """Take data and HMAC, ``sealed`` bytes together, off the front of ``clear``; the data, in pieces."""
     end = sealed - _MAC_SIZE
     if end < 0:
         raise _damaged()
-    data = bytes(memoryview(clear)[:end])
-    mac.update(data)
+    with memoryview(clear) as view:
+        mac.update(view[:end])
     if not hmac.compare_digest(mac.digest(), bytes(clear[end:sealed])):
         raise _damaged()
+    for start in range(0, end, _CHUNK):
+        yield bytes(clear[start : min(start + _CHUNK, end)])
     del clear[:sealed]
-    return data
 
 
 def _remove_padding(clear: bytearray) -> None:
