@@ -200,7 +200,7 @@ def schema_versions(path: Path) -> tuple[int, int]:
 
     StoreError if it cannot be read, is not ours, or is newer.
     """
-    prepare_file(path, create=False)
+    _prepare_file(path, create=False)
     with store_errors(path):
         # Not read-only: what SQLite has to put beside the file is then removed again.
         uri = f"file:{quote(str(path.absolute()))}?mode=rw"
