@@ -13,8 +13,8 @@ from caucase.core.x509 import KeyId, fingerprint
 from caucase.errors import Conflict, StoreError
 from caucase.store import Database, Transaction, cas, settings
 
-# A CA is made every few months; losing this race twice is a defect.
-_TRIES = 3
+# Each race that is lost is one that somebody else has won, so this is far more than enough.
+_TRIES = 100
 
 
 def adopt_cas(

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from cryptography import x509
 
@@ -30,6 +31,8 @@ from caucase.store.schema import from_seconds
 # Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
 _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.4
+# Few commits for a long list, and none that others have to wait for.
+_ADOPTED_AT_ONCE = 1000
 
 
 class RevocationLists:
@@ -90,24 +93,28 @@ class RevocationLists:
         with self._database.read() as transaction:
             last = max(ca.lifetime.not_after for ca in self._keyring.snapshot(transaction).cas)
         for one in published:
-            for entry in one:
-                serial, revoked = Serial(entry.serial_number), revocation_date(entry)
-                self._database.write(partial(self._adopt, serial=serial, revoked=revoked, last=last))
+            entries = iter(one)
+            while batch := list(islice(entries, _ADOPTED_AT_ONCE)):
+                self._database.write(partial(self._adopt, batch=batch, last=last))
         return max((crl_number(one) for one in published), default=0)
 
-    def _adopt(self, transaction: Transaction, *, serial: Serial, revoked: datetime, last: datetime) -> None:
-        if revocations.is_revoked(transaction, self._context, serial):
-            return
-        known = issued.select(transaction, self._context, serial)
-        end = last if known is None else from_seconds(known.not_after)
-        row = revocations.RevocationRow(
-            serial=serial,
-            issuer=revocations.UNKNOWN_ISSUER if known is None else known.issuer,
-            revoked_at=int(revoked.timestamp()),
-            keep_until=int((end + self.life).timestamp()),
-            entry=crl.revocation_entry(serial, revoked),
-        )
-        revocations.insert(transaction, self._context, row)
+    def _adopt(
+        self, transaction: Transaction, *, batch: Sequence[x509.RevokedCertificate], last: datetime
+    ) -> None:
+        for entry in batch:
+            serial, revoked = Serial(entry.serial_number), revocation_date(entry)
+            if revocations.is_revoked(transaction, self._context, serial):
+                continue
+            known = issued.select(transaction, self._context, serial)
+            end = last if known is None else from_seconds(known.not_after)
+            row = revocations.RevocationRow(
+                serial=serial,
+                issuer=revocations.UNKNOWN_ISSUER if known is None else known.issuer,
+                revoked_at=int(revoked.timestamp()),
+                keep_until=int((end + self.life).timestamp()),
+                entry=crl.revocation_entry(serial, revoked),
+            )
+            revocations.insert(transaction, self._context, row)
 
     def document(self, aki: int, *, pem: bool) -> Document:
         """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""

@@ -4,6 +4,7 @@ decided, by the content alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -13,6 +14,8 @@ from caucase.authority import Policy, take_over
 from caucase.errors import Malformed
 from caucase.store import Database, snapshot
 from caucase.store.legacy_dump import read_dump
+
+_LOGGER = logging.getLogger(__name__)
 
 # The peer's data is an SQL dump, which begins like any that sqlite3 makes.
 _LEGACY_MARK = b"BEGIN TRANSACTION;\0"
@@ -35,5 +38,8 @@ def load_payload(blocks: Iterator[bytes], path: Path, *, policy: Policy | None, 
             raise Malformed("The date in the backup is out of range.") from None
     if first.startswith(_LEGACY_MARK):
         with Database(path) as database:
-            return take_over(database, read_dump(whole), policy, now=now).last_change
+            taken = take_over(database, read_dump(whole), policy, now=now)
+        for sentence in taken.left_out:
+            _LOGGER.warning("left out: %s", sentence)
+        return taken.last_change
     raise Malformed("What is in the backup is not a copy of a database of this program.")
