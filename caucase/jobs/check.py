@@ -164,21 +164,23 @@ def _content(database: Database, config: ServerConfig, now: datetime) -> Iterato
         yield _ok("database: whole; keys match certificates, each CA vouches for the next")
     with database.read() as transaction:
         netloc = settings.setting(transaction, settings.NETLOC)
-        lifetimes = {
-            name: [
-                Lifetime(not_before=from_seconds(row.not_before), not_after=from_seconds(row.not_after))
-                for row in cas.select_all(transaction, name)
-            ]
-            for name in ContextName
-        }
+        rows = {name: cas.select_all(transaction, name) for name in ContextName}
     if config.netloc is not None and netloc is not None:
         if netloc == str(config.netloc):
             yield _ok(f"database: made for netloc {netloc}")
         else:
             yield _wrong(f"database: made for netloc {netloc}, and the configuration says {config.netloc}")
-    for name, of_context in lifetimes.items():
+    for name, of_context in rows.items():
         period = config.user_crt_validity if name is ContextName.CAU else config.service_crt_validity
-        yield _succession(name, of_context, period, now)
+        lifetimes = [
+            Lifetime(not_before=from_seconds(row.not_before), not_after=from_seconds(row.not_after))
+            for row in of_context
+        ]
+        yield _succession(name, lifetimes, period, now)
+        valid = [row for row, life in zip(of_context, lifetimes, strict=True) if life.is_valid(now)]
+        for row in valid[1:]:
+            if row.link is None:
+                yield _wrong(f"CA of {name}: {row.key_id.hex()} is not vouched for by the one before it")
 
 
 def _succession(name: ContextName, lifetimes: list[Lifetime], period: timedelta, now: datetime) -> Finding:

@@ -58,8 +58,9 @@ def insert(transaction: Transaction, context: str, new: NewCa) -> None:
 
 
 def set_link(transaction: Transaction, context: str, key_id: KeyId, link: str) -> None:
-    """Another CA now stands before this one, and vouches for it."""
+    """Let another CA vouch for this one."""
     transaction.execute("UPDATE ca SET link = ? WHERE context = ? AND key_id = ?", (link, context, key_id))
+    count(transaction, context, CA_GENERATION)
 
 
 def delete_expired(transaction: Transaction, context: str, now: int) -> int:

@@ -174,7 +174,7 @@ SPOILED = [
     (damaged, "database: "),
     (other_key, "has another key than its certificate says"),
     (lambda site: other_ca(site, "cas", certificate=b"x"), "cannot be used"),
-    (no_link, "does not vouch for"),
+    (no_link, "is not vouched for by the one before it"),
     (other_link, "does not vouch for"),
     (number_ahead, "is newer than the last number"),
     (lambda site: site.configure(netloc=NetLoc.parse("x.example.com:8009")), "made for netloc ca.example.com:8009"),
