@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +32,7 @@ _COLUMNS = {
     "config": ("name", "value"),
 }
 TABLES = {prefix + kind: columns for prefix in PREFIXES.values() for kind, columns in _COLUMNS.items()}
-# Releases before 0.9.9 have these, and no "config".
+# Releases before 0.9.9 have these, and no "config"; later ones leave some of them behind, empty.
 OUTDATED_TABLES = frozenset(prefix + "crl" for prefix in PREFIXES.values())
 
 _DECIMAL = re.compile(rb"[0-9]{1,60}")  # a serial has 20 octets, 49 digits
@@ -114,12 +114,14 @@ def interpret(tables: Tables) -> Legacy:
     return Legacy(contexts={name: _context(tables, prefix) for name, prefix in PREFIXES.items()})
 
 
-def outdated() -> Malformed:
-    """The refusal of what was made before 0.9.9."""
-    return Malformed(
-        "It is of a caucase before 0.9.9.",
-        "Start caucased of caucase 0.9.17 on a copy of it once, then migrate that copy.",
-    )
+def check_release(tables: Collection[str]) -> None:
+    """Malformed if the names of its tables are those of a release before 0.9.9."""
+    for prefix in PREFIXES.values():
+        if prefix + "crl" in tables and prefix + "config" not in tables:
+            raise Malformed(
+                "It is of a caucase before 0.9.9.",
+                "Start caucased of caucase 0.9.17 on a copy of it once, then migrate that copy.",
+            )
 
 
 def _check_closed(path: Path) -> None:
@@ -152,8 +154,7 @@ def _tables(connection: sqlite3.Connection, path: Path) -> Tables:
         raise StoreError(f"{path} is damaged: {damage.decode('utf-8', 'replace')}.")
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
     present = {name.decode("utf-8", "replace") for (name,) in rows}
-    if present & OUTDATED_TABLES:
-        raise outdated()
+    check_release(present)
     return {
         table: connection.execute(f'SELECT {", ".join(columns)} FROM "{table}"').fetchall()
         for table, columns in TABLES.items()

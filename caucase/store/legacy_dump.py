@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from caucase.errors import Malformed, TooLarge
-from caucase.store.legacy import OUTDATED_TABLES, TABLES, Legacy, Tables, Value, interpret, outdated
+from caucase.store.legacy import OUTDATED_TABLES, TABLES, Legacy, Tables, Value, check_release, interpret
 
 # Of the whole: a hundred thousand revocations take 6 MB, a thousand users with their certificates as much.
 DUMP_LIMIT = 256 << 20
@@ -66,7 +66,8 @@ def _tables(statements: Iterator[bytes]) -> Tables:
         elif statement == _COMMIT:
             if next(statements, None) is not None:
                 raise Malformed("Something follows the end of the dump.")
-            return tables
+            check_release(tables)
+            return {table: rows for table, rows in tables.items() if table not in OUTDATED_TABLES}
         else:
             raise _foreign(statement)
     raise Malformed("The dump in the backup is cut off.")
@@ -74,9 +75,7 @@ def _tables(statements: Iterator[bytes]) -> Tables:
 
 def _name(raw: bytes) -> str:
     name = raw.decode("ascii")
-    if name in OUTDATED_TABLES:
-        raise outdated()
-    if name not in TABLES:
+    if name not in TABLES and name not in OUTDATED_TABLES:
         raise Malformed(f"The dump has a table {name}, which caucase 0.9 has not.")
     return name
 
@@ -85,9 +84,10 @@ def _order(table: str, columns: bytes, statement: bytes) -> tuple[int, ...]:
     """Where in a row of the dump the columns are that we know, in our order."""
     found = [_COLUMN.fullmatch(column) for column in columns.split(b",")]
     names = [match[1].decode("ascii") for match in found if match]
-    if len(names) != len(found) or sorted(names) != sorted(TABLES[table]):
+    known = TABLES.get(table, names)  # nobody reads an outdated table
+    if len(names) != len(found) or sorted(names) != sorted(known):
         raise _foreign(statement)
-    return tuple(names.index(column) for column in TABLES[table])
+    return tuple(names.index(column) for column in known)
 
 
 def _values(statement: bytes, position: int) -> Iterator[Value]:

@@ -125,6 +125,13 @@ def test_before_0_9_9(former: FormerDatabase, tmp_path: Path) -> None:
         read_database(path)
 
 
+def test_one_that_a_later_release_has_brought_up_to_date(former: FormerDatabase, tmp_path: Path) -> None:
+    """It leaves the tables behind that it found empty."""
+    before = read_database(former.save(tmp_path / "old.sqlite"))
+    schema = {**SCHEMA, "crl": "expiration_date INTEGER, crl TEXT"}
+    assert read_database(former.save(tmp_path / "older.sqlite", schema=schema)) == before
+
+
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
