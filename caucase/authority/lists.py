@@ -31,8 +31,8 @@ from caucase.store.schema import from_seconds
 # Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
 _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.4
-# Few commits for a long list, and none that others have to wait for.
-_ADOPTED_AT_ONCE = 1000
+# Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
+_ADOPT_BATCH = 500
 
 
 class RevocationLists:
@@ -86,23 +86,23 @@ class RevocationLists:
         self._database.write(commit)
 
     def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> int:
-        """Revoke what these lists of this context's name and nobody here knows; the highest of their numbers.
+        """Revoke what is on these lists, of CAs of this context, and not known here; the highest of their numbers.
 
         A serial that was not issued here, as far as is known, goes on all lists: the peer's name everything on each.
         """
         with self._database.read() as transaction:
             last = max(ca.lifetime.not_after for ca in self._keyring.snapshot(transaction).cas)
-        for one in published:
-            entries = iter(one)
-            while batch := list(islice(entries, _ADOPTED_AT_ONCE)):
-                self._database.write(partial(self._adopt, batch=batch, last=last))
+        entries = (
+            (Serial(entry.serial_number), revocation_date(entry)) for one in published for entry in one
+        )
+        while batch := list(islice(entries, _ADOPT_BATCH)):
+            self._database.write(partial(self._adopt, batch=batch, last=last))
         return max((crl_number(one) for one in published), default=0)
 
     def _adopt(
-        self, transaction: Transaction, *, batch: Sequence[x509.RevokedCertificate], last: datetime
+        self, transaction: Transaction, *, batch: Sequence[tuple[Serial, datetime]], last: datetime
     ) -> None:
-        for entry in batch:
-            serial, revoked = Serial(entry.serial_number), revocation_date(entry)
+        for serial, revoked in batch:
             if revocations.is_revoked(transaction, self._context, serial):
                 continue
             known = issued.select(transaction, self._context, serial)
