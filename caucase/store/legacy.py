@@ -103,6 +103,8 @@ def read_database(path: Path) -> Legacy:
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
             return interpret(_tables(connection, path))
+    except Malformed as error:
+        raise Malformed(f"{path}: {error.message}", error.hint) from None
     except sqlite3.Error as error:
         raise StoreError(f"{path} cannot be read: {error}.") from error
 
