@@ -4,6 +4,7 @@ or not. It asks for a passphrase when it meets something that needs one, and rem
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
@@ -141,13 +142,16 @@ def _from_der(name: str, data: bytes, ask: Ask) -> Material:
 
 
 def _from_pkcs12(name: str, data: bytes, ask: Ask) -> Material:
-    try:
-        bundle = _parsed(lambda: pkcs12.load_pkcs12(data, None), "")
-    except Malformed:
-        passphrase = ask(name)
-        bundle = _parsed(
-            lambda: pkcs12.load_pkcs12(data, passphrase), "The passphrase is wrong, or the file is damaged."
-        )
+    wrong = "The passphrase is wrong, or the file is damaged."
+    # Newer versions of the library warn of BER, which other programs write. A command has one thread, so the filter
+    # may be switched.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            bundle = _parsed(lambda: pkcs12.load_pkcs12(data, None), wrong)
+        except Malformed:
+            passphrase = ask(name)
+            bundle = _parsed(lambda: pkcs12.load_pkcs12(data, passphrase), wrong)
     held = ([bundle.cert] if bundle.cert else []) + list(bundle.additional_certs)
     certificates = [load_certificate_der(dump_der(one.certificate)) for one in held]
     if bundle.key is not None:
