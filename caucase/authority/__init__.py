@@ -18,6 +18,7 @@ from caucase.authority.principal import Principal
 from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
+from caucase.authority.takeover import TakenOver, take_over
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -41,10 +42,12 @@ __all__ = [
     "Recovery",
     "RequestId",
     "Status",
+    "TakenOver",
     "Unusable",
     "UserStatus",
     "examine",
     "holders",
     "inspect",
     "netloc_of",
+    "take_over",
 ]

@@ -18,6 +18,7 @@ from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.status import CaStatus
 from caucase.clock import Clock
 from caucase.core import message, profile, rollover
+from caucase.core.chain import vouch
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.profile import Extension
 from caucase.core.rollover import Lifetime, Roles
@@ -25,7 +26,6 @@ from caucase.core.x509 import (
     KeyId,
     Serial,
     dump_der,
-    dump_pem,
     dump_private_key_der,
     is_signed_by,
     load_certificate,
@@ -225,7 +225,7 @@ class Keyring:
             key, subject=subject, extensions=extensions, validity=validity, serial=random_serial()
         )
         link = self._link(older[-1], made.certificate) if older else None
-        new = cas.NewCa(row=_row(made, link), private_key=dump_private_key_der(made.key))
+        new = new_ca(made, link)
 
         def commit(transaction: Transaction) -> bool:
             generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
@@ -251,11 +251,7 @@ class Keyring:
 
     def _link(self, old: Ca, new: x509.Certificate) -> str:
         """By which ``old`` vouches for ``new``."""
-        payload = {
-            "old_pem": dump_pem(old.certificate).decode("ascii"),
-            "new_pem": dump_pem(new).decode("ascii"),
-        }
-        return message.sign(payload, self.signer_of(old).key).dump().decode("ascii")
+        return vouch(self.signer_of(old), new).dump().decode("ascii")
 
     def _link_up(self, generation: int, pairs: list[tuple[Ca, Ca]]) -> None:
         links = [(new.key_id, self._link(old, new.certificate)) for old, new in pairs]
@@ -281,12 +277,14 @@ def _parsed(row: cas.CaRow) -> Ca:
     )
 
 
-def _row(made: Signer, link: str | None) -> cas.CaRow:
-    certificate = made.certificate
-    return cas.CaRow(
-        key_id=subject_key_id(certificate),
+def new_ca(signer: Signer, link: str | None) -> cas.NewCa:
+    """A CA as it is stored. ``link``: how its predecessor vouches for it, in JSON."""
+    certificate = signer.certificate
+    row = cas.CaRow(
+        key_id=signer.key_id,
         not_before=int(not_before(certificate).timestamp()),
         not_after=int(not_after(certificate).timestamp()),
         certificate=dump_der(certificate),
         link=link,
     )
+    return cas.NewCa(row=row, private_key=dump_private_key_der(signer.key))

@@ -146,6 +146,11 @@ def load_crl(pem: bytes) -> x509.CertificateRevocationList:
     return _parsed(lambda: _touched_crl(x509.load_pem_x509_crl(blocks[0])), "revocation list")
 
 
+def load_crl_der(der: bytes) -> x509.CertificateRevocationList:
+    """One DER CRL, like ``load_crl``."""
+    return _parsed(lambda: _touched_crl(x509.load_der_x509_crl(der)), "revocation list")
+
+
 def load_crls(pem: bytes) -> list[x509.CertificateRevocationList]:
     """All CRLs of a PEM text, perhaps none; Malformed if one of them is."""
     return [load_crl(block) for block in pem_blocks(pem, CRL)]

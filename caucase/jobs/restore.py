@@ -79,7 +79,8 @@ def restore(
     reports: list[tuple[Named, dict[str, str | int | None]]] = []
     with staging_folder(config.db.parent) as folder:
         staged = folder / config.db.name
-        made_at = load_payload(_blocks(backup, key), staged)
+        policy = None if config.netloc is None else policy_of(config)
+        made_at = load_payload(_blocks(backup, key), staged, policy=policy, now=clock())
         with closing(Database(staged, create=False)) as database:
             authority = Authority(
                 database,
@@ -113,7 +114,7 @@ def drill(backup: BinaryIO, key: PrivateKey, *, beside: Path, clock: Clock) -> D
     size = backup.seek(0, os.SEEK_END)
     with passing_folder(size, beside=beside) as folder:
         staged = folder / "drill.sqlite"
-        made_at = load_payload(_blocks(backup, key), staged)
+        made_at = load_payload(_blocks(backup, key), staged, policy=None, now=clock())
         with closing(Database(staged, create=False)) as database:
             examination = examine(database)
     return Drill(made_at=made_at, age=clock() - made_at, key_ids=key_ids, examination=examination)

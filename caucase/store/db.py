@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote
 
 from caucase.errors import StoreError
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
@@ -204,6 +205,22 @@ class Database:
             if batch:
                 self._queue.put(None)  # the end again, for the next call
         return batch
+
+
+def schema_versions(path: Path) -> tuple[int, int]:
+    """The version of the schema at ``path``, and the one that this release makes of it; nothing is changed.
+
+    StoreError if it cannot be read, is not ours, or is newer.
+    """
+    _prepare_file(path, create=False)
+    with store_errors(path):
+        # Not read-only: what SQLite has to put beside the file is then removed again.
+        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT)) as connection:
+            found = _number(connection, "user_version")
+            if _number(connection, "application_id") != APPLICATION_ID or found > len(MIGRATIONS):
+                raise StoreError(f"{path} is not a database of this release.", "Name another file with --db.")
+    return found, len(MIGRATIONS)
 
 
 def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:

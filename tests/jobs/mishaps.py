@@ -1,4 +1,4 @@
-"""Backup and restoration under kill -9 at any point, and on a disk that is full at any point.
+"""Backup, restoration and migration under kill -9 at any point, and on a disk that is full at any point.
 
 Run as a program of its own, which has one thread and can fork: each attempt is a child with everything prepared. It
 prints how many attempts of each kind there were; a state that should not be is an AssertionError.
@@ -24,13 +24,15 @@ from cryptography import x509
 from caucase.authority import Authority, examine
 from caucase.config.schema import ServerConfig
 from caucase.core.backup import read_blocks
-from caucase.core.keys import KeyType, signature_hash
+from caucase.core.keys import KeyType, PrivateKey, signature_hash
 from caucase.core.x509 import dump_pem
 from caucase.errors import CaucaseError
 from caucase.jobs.backup import back_up
+from caucase.jobs.migrate import migrate
 from caucase.jobs.restore import restore
 from caucase.store import Database, Transaction
 from tests.authority.world import BOSS, POLICY, MemoryFile
+from tests.former import FormerDatabase
 
 # All that has an effect outside of the process, as the profiler names it: Python's own functions, and SQLite's.
 EFFECTS = {
@@ -63,6 +65,10 @@ def silent(*_: Any, **__: Any) -> None:
     pass
 
 
+def any_key(*_: Any) -> PrivateKey:
+    return KEY
+
+
 def ballast(transaction: Transaction) -> None:
     """So that a backup is not written with a single call."""
     for number in range(10):
@@ -89,6 +95,11 @@ class Scene:
         self.kept = home / "kept.caucased"
         self.backup(home)
         next(home.glob("2*.caucased")).rename(self.kept)
+        former = FormerDatabase(START, any_key)
+        former.add_all_cas()
+        former.revoke("cau", 5)
+        self.former = former.save(home / "old.sqlite")
+        self.former_content = self.former.read_bytes()
 
     def backup(self, folder: Path | None = None) -> None:
         self.minute += 1
@@ -108,6 +119,12 @@ class Scene:
                 audit=silent,  # type: ignore[arg-type]
             )
 
+    def migrate(self) -> None:
+        config = ServerConfig(
+            db=self.folder / "caucase.sqlite", netloc=POLICY.netloc, key_type=POLICY.key_type
+        )
+        migrate(self.former, config, clock=lambda: START, audit=silent)
+
     def complete_backups(self) -> dict[str, bytes]:
         """All that are named like one; each must be whole."""
         found = {path.name: path.read_bytes() for path in self.folder.glob("[!.]*")}
@@ -118,8 +135,9 @@ class Scene:
             assert b'"end"' in content, name
         return found
 
-    def check_restored(self) -> bool:
+    def check_made(self) -> bool:
         """Whether there is a database; then it is whole, with nothing beside it."""
+        assert self.former.read_bytes() == self.former_content
         there = sorted(path.name for path in self.folder.glob("[!.]*"))
         if not there:
             return False
@@ -127,7 +145,7 @@ class Scene:
         with closing(Database(self.folder / "caucase.sqlite", create=False)) as database:
             found = examine(database)
             assert found.problems == (), found.problems
-            assert found.contents[0].revoked == 1, "the old certificate of the key is revoked"
+            assert found.contents[0].revoked == 1, "as the old certificate of the key is"
         return True
 
     def clear(self) -> None:
@@ -190,41 +208,42 @@ def kill(scene: Scene) -> None:
     assert scene.hidden() == []
     print("backup", points)
     scene.clear()
-    points = 0
-    while True:
-        points += 1
-        code = child(scene.restore, kill_at=points)
-        if scene.check_restored():
-            scene.clear()
-        else:
-            assert code != 0
-        if code == 0:
-            break
-        assert code == -signal.SIGKILL, code
-    assert scene.hidden() == []
-    print("restore", points)
+    for work in (scene.restore, scene.migrate):
+        points = 0
+        while True:
+            points += 1
+            code = child(work, kill_at=points)
+            if scene.check_made():
+                scene.clear()
+            else:
+                assert code != 0
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL, code
+        assert scene.hidden() == []
+        print(work.__name__, points)
 
 
 def full(scene: Scene) -> None:
     """The folder is a small file system of its own; a filler leaves a page more each time."""
     filler = scene.folder.parent / "filler"
-    for work in (scene.backup, scene.restore):
+    for work in (scene.backup, scene.restore, scene.migrate):
         attempts = room = 0
         while True:
             attempts += 1
-            before = {} if work == scene.restore else scene.complete_backups()
+            before = scene.complete_backups() if work == scene.backup else {}
             free = os.statvfs(scene.folder)
             with filler.open("wb", buffering=0) as file:
                 os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_frsize - room))
             code = child(work)
             scene.minute += 1
             assert scene.hidden() == [], "nothing is left where it failed"
-            if work == scene.restore:
-                assert scene.check_restored() == (code == 0)
-            else:
+            if work == scene.backup:
                 after = scene.complete_backups()
                 assert all(after[name] == content for name, content in before.items())
                 assert len(after) == len(before) + (code == 0)
+            else:
+                assert scene.check_made() == (code == 0)
             filler.unlink()
             if code == 0:
                 break

@@ -38,9 +38,11 @@ def test_killed_at_any_point(tmp_path: Path) -> None:
     # So many points there are at least: rows, statements, files.
     assert attempts["backup"] > 50
     assert attempts["restore"] > 200
+    assert attempts["migrate"] > 100
 
 
 def test_disk_full_at_any_point(tmp_path: Path) -> None:
     attempts = run("full", tmp_path)
     assert attempts["backup"] > 20
     assert attempts["restore"] > 20
+    assert attempts["migrate"] > 10

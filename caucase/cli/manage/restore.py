@@ -27,7 +27,7 @@ from caucase.jobs.restore import Drill, drill, restore
 _LIST_LIMIT = 256 << 20
 
 
-def _add_restore(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -> None:
+def _add_restore(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
     actions.add_argument(
         "--restore-backup",
         nargs=4,
@@ -35,14 +35,6 @@ def _add_restore(actions: argparse._ActionsContainer, parser: argparse.ArgumentP
         metavar=("BACKUP", "KEY", "CSR", "CRT"),
         help="make the database out of the file BACKUP, where none is, with the user key KEY that opens it; that "
         "user's certificate is revoked, and a new one for the request CSR, made with another key, written to CRT",
-    )
-    parser.add_argument(
-        "--import-crl",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="with --restore-backup: revocation lists that were published after the backup, to lose no revocation",
     )
 
 
@@ -136,5 +128,5 @@ def _read_lists(path: Path) -> Sequence[x509.CertificateRevocationList]:
     return lists
 
 
-RESTORE = Action(key="restore_backup", add=_add_restore, run=_restore)
+RESTORE = Action(key="restore_backup", add=_add_restore, run=_restore, takes=frozenset({"import_crl"}))
 DRILL = Action(key="drill", add=_add_drill, run=_drill)
