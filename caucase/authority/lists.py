@@ -22,7 +22,7 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, crl_number, not_after, revocation_date
+from caucase.core.x509 import KeyId, Serial, not_after, revocation_date
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
@@ -85,8 +85,8 @@ class RevocationLists:
 
         self._database.write(commit)
 
-    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> int:
-        """Revoke what is on these lists, of CAs of this context, and not known here; the highest of their numbers.
+    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> None:
+        """Revoke what is on these lists, of CAs of this context, and not known here.
 
         A serial that was not issued here, as far as is known, goes on all lists: the peer's name everything on each.
         """
@@ -97,7 +97,6 @@ class RevocationLists:
         )
         while batch := list(islice(entries, _ADOPT_BATCH)):
             self._database.write(partial(self._adopt, batch=batch, last=last))
-        return max((crl_number(one) for one in published), default=0)
 
     def _adopt(
         self, transaction: Transaction, *, batch: Sequence[tuple[Serial, datetime]], last: datetime
