@@ -91,9 +91,9 @@ def back_up(database: Path, folder: Path, *, keep: int, clock: Clock, audit: Aud
     return BackupFile(path=path, made_at=now, size=size, key_ids=tuple(entry.key_id for entry in entries))
 
 
-def state(database: Path, folder: Path | None, *, clock: Clock) -> BackupState:
-    """How things are with backups in ``folder``. StoreError, OSError."""
-    with Database(database, create=False) as opened, opened.read() as transaction:
+def state(database: Database, folder: Path | None, *, clock: Clock) -> BackupState:
+    """How things are with backups of an open database in ``folder``, if there is one. StoreError, OSError."""
+    with database.read() as transaction:
         readers = len(_sealed(Secrets.fresh(secrets.token_bytes), holders(transaction, clock())[0])[0])
     for path in _complete(folder) if folder is not None and folder.is_dir() else ():
         with path.open("rb") as file:

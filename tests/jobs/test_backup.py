@@ -89,7 +89,7 @@ def test_nobody_to_encrypt_for(office: Office, keys, clock) -> None:
     assert office.names() == [old.name]
     assert office.reports.names == ["backup_written", "backup_without_reader"]
     assert EVENTS["backup_without_reader"].priority == 4
-    found = state(office.path, office.backups, clock=clock)
+    found = state(office.authority._database, office.backups, clock=clock)
     assert found.readers == 0
     assert found.newest is not None
     assert "nobody could open" in str(found)
@@ -228,17 +228,20 @@ def test_content_is_a_snapshot(office: Office, keys) -> None:
 
 
 def test_state(office: Office, keys, clock) -> None:
-    assert state(office.path, office.backups, clock=clock).newest is None
+    assert state(office.authority._database, office.backups, clock=clock).newest is None
     assert (
-        str(state(office.path, None, clock=clock)) == "There is no backup, and nobody could open a new one."
+        str(state(office.authority._database, None, clock=clock))
+        == "There is no backup, and nobody could open a new one."
     )
     office.user("u", keys())
-    assert str(state(office.path, office.folder / "none", clock=clock)) == "There is no backup."
+    assert (
+        str(state(office.authority._database, office.folder / "none", clock=clock)) == "There is no backup."
+    )
     office.made()
     clock.advance(hours=1)
     made = office.made()
     (office.backups / "20400101000000.caucased").write_text("foreign")
-    found = state(office.path, office.backups, clock=clock)
+    found = state(office.authority._database, office.backups, clock=clock)
     assert found.readers == 1
     assert found.newest is not None
     assert found.newest.path == made
