@@ -12,10 +12,13 @@ from contextlib import ExitStack
 
 from caucase import clock
 from caucase.cli.caucase_actions import Session
-from caucase.cli.caucase_options import PROGRAM, needs_user, parse
+from caucase.cli.caucase_options import PROGRAM, needs_user, parse, parser
 from caucase.cli.common import run
 from caucase.client import Mode
 from caucase.errors import CaucaseError
+
+# The parser as in the module of every command: completion and the manual's test look for it there.
+__all__ = ["main", "parser"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

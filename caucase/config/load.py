@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from caucase.config import installed, values
 from caucase.config.schema import OPTIONS, Option, ServerConfig, contradictions
 from caucase.errors import ConfigError
 
@@ -33,7 +34,8 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
     """The configuration of ``path``, if any, under ``overrides`` (YAML key to text, or to a list of texts).
 
     Overrides are what ``caucase.config.flags.given`` returns. ConfigError has a line for each mistake,
-    ``FILE:LINE: key: what`` or ``--flag: what``; also when the file cannot be read.
+    ``FILE:LINE: key: what`` or ``--flag: what``; also when the file cannot be read. The installed server's file is
+    read as ``caucase.config.installed`` says.
     """
     reading = _Reading()
     if path is not None:
@@ -41,6 +43,8 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
             _read_file(path, reading)
         except ConfigError as error:
             reading.mistakes.append(error.message)
+    if path == installed.FILE:
+        _as_installed(reading)
     for key, value in overrides.items():
         option = OPTIONS[key]
         texts = [value] if isinstance(value, str) else value
@@ -148,6 +152,16 @@ def _read_file(path: Path, reading: _Reading) -> None:
             )
             entries = [(f"{path}:{_line(node)}: {key}", node) for node in nodes]
             reading.take(option, f"{where}: {key}", entries, _scalar_text)
+
+
+def _as_installed(reading: _Reading) -> None:
+    for key, text in installed.DEFAULTS.items():
+        if key not in reading.places:
+            reading.values[key] = OPTIONS[key].parse(text)
+    for option in OPTIONS.values():
+        path = reading.values.get(option.key, option.default)
+        if option.parse is values.path and path is not None:
+            reading.values[option.key] = installed.FOLDER / path
 
 
 def _compose(path: Path, data: bytes) -> Any:

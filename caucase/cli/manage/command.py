@@ -8,6 +8,7 @@ from pathlib import Path
 
 from caucase.cli.common import Parser, run
 from caucase.cli.manage import sign
+from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
 from caucase.host.journal import setup_logging
@@ -29,7 +30,11 @@ ACTIONS = (sign.ACTION,)
 def parser() -> Parser:
     result = Parser(PROGRAM, "Manage a certificate authority on the machine where its database is.")
     result.add_argument(
-        "--config", type=Path, metavar="FILE", help="the server's YAML file; the options below override it"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the server's YAML file; the options below override it; without it and --db, if there is one: "
+        f"{installed.FILE}",
     )
     add_options(result, _OPTIONS)
     group = result.add_argument_group("actions").add_mutually_exclusive_group(required=True)
@@ -46,6 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _manage(arguments: Sequence[str] | None) -> int:
     options = parser().parse_args(arguments)
     setup_logging(program=PROGRAM)
-    config = load_server_config(options.config, given(options))
+    overrides = given(options)
+    file = options.config
+    if file is None and "db" not in overrides and installed.FILE.exists():
+        file = installed.FILE
+    config = load_server_config(file, overrides)
     action = next(action for action in ACTIONS if action.is_wanted(options))
     return action.run(options, config)
