@@ -1,6 +1,6 @@
 """The only place that reads the time.
 
-Everything else takes a ``Clock`` as an argument, so that a test runs years in seconds. It never sleeps.
+Everything else takes a ``Clock`` as an argument, so that a test runs years in seconds.
 """
 
 from __future__ import annotations
@@ -22,3 +22,8 @@ def now() -> datetime:
 def monotonic() -> float:
     """Seconds since an arbitrary moment, never going back: for durations such as idle times and deadlines."""
     return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Let so much time pass; for a client that tries again, never for a server."""
+    time.sleep(seconds)

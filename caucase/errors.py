@@ -110,6 +110,10 @@ class Untrusted(CaucaseError):
     """What the server presents does not follow from what is trusted here."""
 
 
+class Expiring(CaucaseError):
+    """Something that is in use ends soon, and could not be replaced in time."""
+
+
 class StillPending(CaucaseError):
     """A requested certificate has not been signed yet."""
 

@@ -6,11 +6,10 @@ does.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import ParamSpec
@@ -18,7 +17,7 @@ from typing import ParamSpec
 from cryptography import x509
 
 from caucase.cli.caucase_options import PROGRAM
-from caucase.cli.common import EX_OK, complain
+from caucase.cli.common import EX_OK, complain, run_hook
 from caucase.client import (
     CA_ENDING,
     CRL_ENDING,
@@ -34,12 +33,13 @@ from caucase.client import (
     renew_in_place,
     save_certificate,
     save_request,
+    successor_key,
     update_lists,
     write_trusted,
 )
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import Serial, load_request
-from caucase.errors import EX_ERROR, CaucaseError, HookFailed, StillPending, Unreachable
+from caucase.core.x509 import Serial, load_request, public_key
+from caucase.errors import EX_ERROR, CaucaseError, StillPending, Unreachable
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -123,7 +123,8 @@ class Session:
         if not is_due(pair.certificate, self._now, self._options.threshold):
             print(crt_path, "did not reach renew threshold, not renewing")
             return
-        renew_in_place(self._client, pair, rsa_bits=self._options.key_len, trusted=self._trusted[self._mode])
+        key = successor_key(public_key(pair.certificate), rsa_bits=self._options.key_len)
+        renew_in_place(self._client, pair, key, trusted=self._trusted[self._mode])
         self._renewed = True
 
     # For users.
@@ -169,19 +170,8 @@ class Session:
 
     def run_hook(self) -> None:
         """Run the on-renew command if anything was renewed. HookFailed."""
-        command = self._options.on_renew
-        if command is None or not self._renewed:
-            return
-        with suppress(BrokenPipeError):  # nobody reads what was done, and yet the service has to know
-            sys.stdout.flush()
-        try:
-            status = subprocess.run([command], check=False).returncode  # noqa: S603 - the user's own command
-        except OSError as error:
-            raise HookFailed(f"The on-renew command {command} could not be run: {error.strerror}.") from None
-        if status:
-            raise HookFailed(
-                f"The on-renew command {command} failed with {status}.", "What was renewed is in place."
-            )
+        if self._options.on_renew is not None and self._renewed:
+            run_hook(self._options.on_renew)
 
 
 def _preview(pem: bytes) -> str:

@@ -10,13 +10,11 @@ from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 
-from caucase.cli.common import DEFAULT_KEY_BITS, Parser, key_bits
+from caucase.cli.common import DEFAULT_KEY_BITS, Parser, days, key_bits
 from caucase.client import CA_ENDING, PemFiles
 from caucase.core.x509 import SERIAL_MAX, Serial
 
 PROGRAM = "caucase"
-
-_DAYS_MAX = 36500  # a hundred years: what a typing mistake exceeds
 
 _AUTHENTICATED = ("list_csr", "sign_csr", "sign_csr_with", "reject_csr", "revoke_other_crt", "revoke_serial")
 
@@ -98,7 +96,7 @@ def _add_general(group: Parser) -> None:
     group.add_argument(
         "--threshold",
         metavar="DAYS",
-        type=_days,
+        type=days,
         default=timedelta(days=31),
         help="a certificate is renewed once no more than this remains of its life [31]",
     )
@@ -205,16 +203,6 @@ def _serial(text: str) -> Serial:
     if not re.fullmatch(r"[0-9]{1,49}", text, re.ASCII) or not 0 < int(text) <= SERIAL_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is no serial number in decimal")
     return Serial(int(text))
-
-
-def _days(text: str) -> timedelta:
-    try:
-        days = float(text)
-    except ValueError:
-        days = -1.0
-    if not 0 <= days <= _DAYS_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
-    return timedelta(days=days)
 
 
 # The options that take a pair: what its first part is; the second is a path.

@@ -7,21 +7,26 @@ A person sees one sentence on standard error, never a traceback. Exit codes: 0, 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
 from typing import NoReturn
 
 from caucase import __version__
 from caucase.core.keys import RSA_MAX_BITS, RSA_MIN_BITS
-from caucase.errors import EX_ERROR, CaucaseError
+from caucase.errors import EX_ERROR, CaucaseError, HookFailed
 
 EX_OK = 0
 EX_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 DEBUG_VARIABLE = "CAUCASE_DEBUG"
 DEFAULT_KEY_BITS = 2048
+_DAYS_MAX = 36500  # a hundred years: what a typing mistake exceeds
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +45,31 @@ def key_bits(text: str) -> int:
     if not (text.isascii() and text.isdigit() and RSA_MIN_BITS <= int(text[:6]) <= RSA_MAX_BITS):
         raise argparse.ArgumentTypeError(f"{text!r} is not from {RSA_MIN_BITS} to {RSA_MAX_BITS}")
     return int(text)
+
+
+def days(text: str) -> timedelta:
+    """The type of options that are a number of days, decimals allowed."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= _DAYS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days")
+    return timedelta(days=number)
+
+
+def run_hook(command: Path) -> None:
+    """Run the on-renew command. HookFailed unless it succeeds."""
+    with contextlib.suppress(BrokenPipeError):  # nobody reads what was done, and yet the service has to know
+        sys.stdout.flush()
+    try:
+        status = subprocess.run([command], check=False).returncode  # noqa: S603 - the user's own command
+    except OSError as error:
+        raise HookFailed(f"The on-renew command {command} could not be run: {error.strerror}.") from None
+    if status:
+        raise HookFailed(
+            f"The on-renew command {command} failed with {status}.", "What was renewed is in place."
+        )
 
 
 def run(program: str, body: Callable[[], int]) -> int:

@@ -143,8 +143,8 @@ class Client:
         return _parsed(answer, message.parse)
 
     def crls(self) -> list[x509.CertificateRevocationList]:
-        """The revocation lists of all valid CAs, their signatures not yet checked."""
-        return _parsed(self._get("crl", limit=CRL_LIMIT), load_crls)
+        """The revocation lists of all valid CAs, one at least, their signatures not yet checked."""
+        return _parsed(self._get("crl", limit=CRL_LIMIT), _crls)
 
     def put_csr(self, csr: x509.CertificateSigningRequest) -> str:
         """Submit a request; returns its id, the key to all that follows. Repeating is harmless."""
@@ -254,6 +254,13 @@ def _parsed(answer: Answer, parse: Callable[[bytes], _T]) -> _T:
         return parse(answer.body)
     except Malformed as error:
         raise Unreachable(f"The server's answer cannot be used: {error.message}", _NOT_CAUCASED) from None
+
+
+def _crls(body: bytes) -> list[x509.CertificateRevocationList]:
+    crls = load_crls(body)
+    if not crls:
+        raise Malformed("There is no revocation list in it.")
+    return crls
 
 
 def _list(body: bytes) -> list[Any]:

@@ -64,20 +64,41 @@ def fetch_trusted(client: Client, files: PemFiles, now: datetime) -> list[x509.C
 
 def write_trusted(files: PemFiles, trusted: Iterable[x509.Certificate]) -> bool:
     """Store them; whether that changed anything. OSError."""
+    return files.replace(trusted_items(trusted))
+
+
+def trusted_items(trusted: Iterable[x509.Certificate]) -> dict[str, bytes]:
+    """What ``PemFiles`` are to hold for these CA certificates."""
     items: dict[str, bytes] = {}
     for ca in trusted:
         name = subject_key_id(ca).hex()
         items[name] = items.get(name, b"") + dump_pem(ca)
-    return files.replace(items)
+    return items
+
+
+def read_lists(files: PemFiles) -> list[x509.CertificateRevocationList]:
+    """The revocation lists here; a damaged one is as good as none, since the next one replaces it. OSError."""
+    stored = []
+    for data in files.read_own(limit=CRL_LIMIT):
+        try:
+            stored.extend(load_crls(data))
+        except Malformed:
+            continue
+    return stored
 
 
 def update_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certificate]) -> bool:
-    """Fetch the revocation lists and store those of trusted CAs; whether that changed anything.
+    """Fetch the revocation lists and store them; whether that changed anything. OSError, and as ``fetch_lists``."""
+    return files.replace(fetch_lists(client, files, trusted))
+
+
+def fetch_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certificate]) -> dict[str, bytes]:
+    """What ``files`` are to hold: the server's revocation lists of trusted CAs. Nothing is written.
 
     Untrusted if one has a wrong signature or is older than the one here, or if there is none at all. A list
     that the server does not hand out any more stays while its CA is trusted.
     """
-    current = {name: crl for crl in _stored(files) if (name := _issuer(crl, trusted)) is not None}
+    current = {name: crl for crl in read_lists(files) if (name := _issuer(crl, trusted)) is not None}
     known_ids = {subject_key_id(ca) for ca in trusted}
     for crl in client.crls():
         name = _issuer(crl, trusted)
@@ -94,24 +115,13 @@ def update_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certifi
         current[name] = crl
     if not current:
         raise Untrusted("The server has no revocation list of a CA that is trusted here.")
-    return files.replace({name.hex(): dump_pem(crl) for name, crl in sorted(current.items())})
+    return {name.hex(): dump_pem(crl) for name, crl in sorted(current.items())}
 
 
 def check_issued(certificate: x509.Certificate, trusted: Iterable[x509.Certificate]) -> None:
     """Untrusted unless one of the trusted CAs signed it: HTTP alone proves nothing."""
     if not any(is_signed_by(certificate, ca) for ca in trusted):
         raise Untrusted("The certificate that the server sent is not signed by a CA that is trusted here.")
-
-
-def _stored(files: PemFiles) -> list[x509.CertificateRevocationList]:
-    """The lists here; a damaged one is as good as none, since the next one replaces it."""
-    stored = []
-    for data in files.read_own(limit=CRL_LIMIT):
-        try:
-            stored.extend(load_crls(data))
-        except Malformed:
-            continue
-    return stored
 
 
 def _issuer(crl: x509.CertificateRevocationList, trusted: Iterable[x509.Certificate]) -> KeyId | None:

@@ -93,6 +93,23 @@ def replace_pair(pair: KeyPair, certificate: x509.Certificate, key: PrivateKey) 
     _put_key(pair.key_path, key)
 
 
+def put_first_pair(crt_path: Path, key_path: Path, certificate: x509.Certificate, key: PrivateKey) -> None:
+    """Put a certificate and its new key where there is no certificate yet; 0600 where the key is.
+
+    Conflict if another key is there: none is lost by accident. Repeating it is harmless. Malformed, OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if not _match(certificate, read_key(key_path)):
+            raise Conflict(
+                f"{key_path}: there is another key already.", "Move it away, or use it for the request."
+            )
+    if crt_path == key_path:
+        write_atomic(crt_path, dump_private_key(key) + dump_pem(certificate), mode=_KEY_MODE)
+    else:
+        write_atomic(key_path, dump_private_key(key), mode=_KEY_MODE)
+        write_atomic(crt_path, dump_pem(certificate))
+
+
 def save_certificate(path: Path, certificate: x509.Certificate) -> None:
     """Append a certificate to the file with its key, or make a file with it alone; repeating it is harmless.
 

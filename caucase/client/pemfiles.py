@@ -46,6 +46,15 @@ class PemFiles:
             *(read_limited(path, limit) for path in others if path.stat().st_size <= limit),
         ]
 
+    def holds(self, items: Mapping[str, bytes]) -> bool:
+        """Whether these PEM texts, and no others, are here already. OSError."""
+        if not self.is_folder:
+            return _has(self.path, b"".join(items.values()))
+        wanted = self._wanted(items)
+        return all(_has(self.path / name, content) for name, content in wanted.items()) and not (
+            self.path.is_dir() and self._outdated(wanted)
+        )
+
     def replace(self, items: Mapping[str, bytes]) -> bool:
         """Hold these PEM texts, by hexadecimal key identifier, and no others; whether that changed anything.
 
@@ -54,16 +63,23 @@ class PemFiles:
         if not self.is_folder:
             return _write_changed(self.path, b"".join(items.values()))
         Path(os.path.realpath(self.path)).mkdir(exist_ok=True)
-        wanted = {f"{name}{self.ending}": content for name, content in items.items()}
+        wanted = self._wanted(items)
         changed = [_write_changed(self.path / name, content) for name, content in wanted.items()]
-        outdated = [
+        outdated = self._outdated(wanted)
+        for path in outdated:
+            path.unlink()
+        return any(changed) or bool(outdated)
+
+    def _wanted(self, items: Mapping[str, bytes]) -> dict[str, bytes]:
+        return {f"{name}{self.ending}": content for name, content in items.items()}
+
+    def _outdated(self, wanted: Mapping[str, bytes]) -> list[Path]:
+        """Files of ours in the folder that hold nothing wanted any more."""
+        return [
             path
             for path in self.path.iterdir()
             if self._is_own(path) and path.name not in wanted and (path.is_symlink() or not path.is_dir())
         ]
-        for path in outdated:
-            path.unlink()
-        return any(changed) or bool(outdated)
 
     def _files(self) -> list[Path]:
         """Regular files only: a broken link is not there, and a named pipe would block."""
@@ -75,10 +91,14 @@ class PemFiles:
 
 
 def _write_changed(path: Path, content: bytes) -> bool:
-    try:
-        if path.read_bytes() == content:
-            return False
-    except FileNotFoundError:
-        pass
+    if _has(path, content):
+        return False
     write_atomic(path, content)
     return True
+
+
+def _has(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except FileNotFoundError:
+        return False

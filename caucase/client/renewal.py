@@ -14,7 +14,8 @@ from cryptography import x509
 from caucase.client.api import Client
 from caucase.client.authorities import check_issued
 from caucase.client.keyfiles import KeyPair, replace_pair
-from caucase.client.requests import make_request, successor_key
+from caucase.client.requests import make_request
+from caucase.core.keys import PrivateKey
 from caucase.core.x509 import not_after, public_key, spki
 from caucase.errors import Untrusted
 
@@ -24,22 +25,36 @@ def is_due(certificate: x509.Certificate, now: datetime, threshold: timedelta) -
     return not_after(certificate) - now <= threshold
 
 
-def renew_in_place(
-    client: Client, pair: KeyPair, *, rsa_bits: int, trusted: Sequence[x509.Certificate]
-) -> None:
-    """Replace a pair by a renewed one; the new key is of the old one's type, ``rsa_bits`` long if RSA.
+def renewed(
+    client: Client, pair: KeyPair, key: PrivateKey, *, trusted: Sequence[x509.Certificate]
+) -> x509.Certificate:
+    """A certificate that says what that of ``pair`` says, for the new ``key``. Nothing is written.
 
-    Untrusted if the answer is not a certificate for the new key from one of the ``trusted`` CAs. Raises what
-    ``Client.renew`` and ``replace_pair`` raise; the old pair is then as it was.
+    Untrusted if the answer is not a certificate for that key from one of the ``trusted`` CAs. Raises what
+    ``Client.renew`` raises.
     """
     old = pair.certificate
-    key = successor_key(public_key(old), rsa_bits=rsa_bits)
     # The authority copies what the old certificate says; the names are for whoever reads the request.
     names = [
         extension for extension in old.extensions if isinstance(extension.value, x509.SubjectAlternativeName)
     ]
     certificate = client.renew(old, pair.key, make_request(key, old.subject, names))
     check_issued(certificate, trusted)
+    check_key(certificate, key)
+    return certificate
+
+
+def check_key(certificate: x509.Certificate, key: PrivateKey) -> None:
+    """Untrusted if a certificate that the server sent is for another key."""
     if spki(public_key(certificate)) != spki(key.public_key()):
-        raise Untrusted("The certificate that the server sent is not for the new key.")
-    replace_pair(pair, certificate, key)
+        raise Untrusted("The certificate that the server sent is not for the key that it was asked for.")
+
+
+def renew_in_place(
+    client: Client, pair: KeyPair, key: PrivateKey, *, trusted: Sequence[x509.Certificate]
+) -> None:
+    """Replace a pair by a renewed one with the new ``key``.
+
+    Raises what ``renewed`` and ``replace_pair`` raise; the old pair is then as it was.
+    """
+    replace_pair(pair, renewed(client, pair, key, trusted=trusted), key)

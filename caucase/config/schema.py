@@ -12,26 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from caucase.config import values
+from caucase.config.setting import Setting
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
-    """One option. ``key`` is its YAML key; ``default`` is text, as a person would write it, ``None`` if there
-    is none.
-
-    ``parse`` turns text into a value or raises ``ValueError`` with the reason; ``many`` options take a list
-    of texts. ``flag`` is the long option, and ``from_flag`` turns its argument into the text that YAML would
-    have.
+class Option(Setting):
+    """One option. ``flag`` is the long option, and ``from_flag`` turns its argument into the text that YAML
+    would have.
     """
 
-    key: str
-    parse: Callable[[str], Any]
-    default: str | None
-    help: str
-    metavar: str
-    many: bool
     flag: str
     from_flag: Callable[[str], str]
 

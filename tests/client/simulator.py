@@ -55,13 +55,23 @@ def new_key() -> PrivateKey:
     return KeyType.parse("ec:P-256").generate()
 
 
-def new_ca(title: str, *, age: timedelta = timedelta(0), life: timedelta = 4 * PERIOD) -> Signer:
+def machine_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_ca(
+    title: str,
+    *,
+    age: timedelta = timedelta(0),
+    life: timedelta = 4 * PERIOD,
+    clock: Callable[[], datetime] = machine_clock,
+) -> Signer:
     """A CA that is ``age`` old."""
     return issue_ca(
         new_key(),
         subject=ca_subject(title, NetLoc.parse(ADDRESS)),
         extensions=ca_extensions(),
-        validity=Validity.starting(datetime.now(UTC) - age, life),
+        validity=Validity.starting(clock() - age, life),
         serial=random_serial(),
     )
 
@@ -73,10 +83,11 @@ def link(old: Signer, new: Signer) -> SignedMessage:
 
 
 class Authority:
-    """CAU or CAS: its CAs, oldest first; the newest one signs."""
+    """CAU or CAS: its CAs, oldest first; the newest one signs. ``clock`` may be replaced."""
 
     def __init__(self, title: str) -> None:
         self.title = title
+        self.clock = machine_clock
         self.cas = [new_ca(title)]
         self.number = 1
         self.revoked: list[bytes] = []
@@ -88,10 +99,10 @@ class Authority:
         return [link(old, new) for old, new in zip(self.cas, self.cas[1:], strict=False)]
 
     def roll_over(self) -> None:
-        self.cas.append(new_ca(self.title))
+        self.cas.append(new_ca(self.title, clock=self.clock))
 
     def crl(self, signer: Signer) -> bytes:
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self.clock().replace(microsecond=0)
         life = timedelta(days=30)
         der = build_crl(signer, self.revoked, number=self.number, this_update=now, next_update=now + life)
         return to_pem(der)
@@ -110,7 +121,7 @@ class Authority:
                 crl_url=None,
                 auto_signed=False,
             ),
-            validity=Validity.starting(datetime.now(UTC), PERIOD),
+            validity=Validity.starting(self.clock(), PERIOD),
             serial=random_serial(),
         )
         return dump_pem(certificate)

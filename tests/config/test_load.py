@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caucase.config import flags
-from caucase.config.load import SIZE_LIMIT, load_server_config
+from caucase.config.load import load_server_config
 from caucase.config.schema import OPTIONS, ServerConfig
+from caucase.config.strict_yaml import SIZE_LIMIT
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 from caucase.errors import EX_CONFIG, ConfigError
