@@ -6,10 +6,19 @@ The server, the jobs and the commands on the server all start here, so that they
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 from caucase import clock
-from caucase.authority import AuditSink, Authority, ContextPolicy, Policy
+from caucase.authority import (
+    AuditSink,
+    Authority,
+    ContextPolicy,
+    Policy,
+    Status,
+    inspect,
+    netloc_of,
+)
 from caucase.config.schema import ServerConfig
 from caucase.errors import ConfigError, NotConfigured
 from caucase.host.files import read_limited, write_atomic
@@ -61,6 +70,17 @@ def policy_of(config: ServerConfig) -> Policy:
             auto_approve_count=config.service_auto_approve_count,
         ),
     )
+
+
+def look(config: ServerConfig) -> Status:
+    """What there is, read beside a running server; nothing is made or changed, in the database or elsewhere.
+
+    The netloc need not be given again. ConfigError, StoreError; OSError for the key file.
+    """
+    with Database(config.db, read_only=True) as database:
+        if config.netloc is None:
+            config = replace(config, netloc=netloc_of(database))
+        return inspect(database, policy_of(config), https_file=KeyFile(config.server_key), clock=clock.now)
 
 
 class Appliance:

@@ -10,10 +10,11 @@ from caucase.authority.authority import Authority
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
 from caucase.authority.https import CredentialFile
+from caucase.authority.inspection import inspect, netloc_of
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
 from caucase.authority.requests import PendingRequest
-from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status
+from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -33,4 +34,7 @@ __all__ = [
     "Principal",
     "RequestId",
     "Status",
+    "UserStatus",
+    "inspect",
+    "netloc_of",
 ]

@@ -5,23 +5,23 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta
 
+from caucase.authority import inspection
 from caucase.authority.audit import AuditSink
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
 from caucase.authority.https import CredentialFile, HttpsIdentity
 from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
-from caucase.authority.policy import ContextName, Policy
+from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.principal import Principal, Users
-from caucase.authority.status import ContextStatus, ListStatus, Status
+from caucase.authority.status import Status
 from caucase.clock import Clock
-from caucase.errors import ConfigError
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
-from caucase.store.schema import from_seconds
 
-_NETLOC = "netloc"
+# How far a clock may be ahead for a while, and nothing be lost.
+_GRACE = timedelta(days=31)
 
 
 class Authority:
@@ -76,18 +76,24 @@ class Authority:
             context.lists.refresh(now, at=REFRESH_AHEAD)
 
     def prune(self) -> None:
-        """Forget expired CAs, certificates, and requests and revocations that need not be kept any more."""
-        seconds = int(self._clock().timestamp())
+        """Forget expired CAs, certificates, and requests and revocations that need not be kept any more.
+
+        Not at once: nothing that a clock which is ahead for a while makes look expired may be lost.
+        """
+        now = self._clock()
+        seconds, late = int(now.timestamp()), int((now - _GRACE).timestamp())
+        settled = {name for name, keyring in self._keyrings.items() if keyring.is_settled(now)}
 
         def delete(transaction: Transaction) -> None:
             for name in ContextName:
-                cas.delete_expired(transaction, name, seconds)
-            for delete_expired in (
-                requests.delete_expired,
-                issued.delete_expired,
-                revocations.delete_expired,
-            ):
-                delete_expired(transaction, seconds)
+                # Answers that are kept for a day only can be asked for again.
+                answers = late if PROFILES[name].kept_for is None else seconds
+                requests.delete_expired(transaction, name, answers)
+                issued.delete_expired_renewals(transaction, name, answers)
+                issued.delete_expired(transaction, name, late)
+                if name in settled:
+                    revocations.delete_expired(transaction, name, late)
+                    cas.delete_expired(transaction, name, late)
 
         self._database.write(delete)
 
@@ -113,29 +119,8 @@ class Authority:
 
     def status(self) -> Status:
         """What there is, and what is next."""
-        now = self._clock()
-        with self._database.read() as transaction:
-            contexts = tuple(self._context_status(transaction, name, now) for name in ContextName)
-        due, end = self._https.dates() or (None, None)
-        return Status(netloc=self._netloc, now=now, contexts=contexts, https_not_after=end, https_due=due)
-
-    def _context_status(self, transaction: Transaction, name: ContextName, now: datetime) -> ContextStatus:
-        cas, successor_due = self._keyrings[name].status(transaction, now)
-        is_own = name is ContextName.HTTPS
-        return ContextStatus(
-            name=name,
-            cas=cas,
-            successor_due=successor_due,
-            lists=tuple(
-                ListStatus(
-                    issuer=row.issuer,
-                    number=row.number,
-                    this_update=from_seconds(row.this_update),
-                    next_update=from_seconds(row.next_update),
-                )
-                for row in revocations.select_dates(transaction, name)
-            ),
-            pending=None if is_own else requests.count_pending(transaction, name),
+        return inspection.status(
+            self._database, self._keyrings, self._https, netloc=self._netloc, now=self._clock()
         )
 
     def count_pending(self) -> int:
@@ -149,12 +134,7 @@ class Authority:
 def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     """Remember the netloc, and hold to it; how many submissions are approved automatically."""
     netloc = str(policy.netloc)
-    first = settings.first_setting(transaction, _NETLOC, netloc)
-    if first != netloc:
-        raise ConfigError(
-            f"This CA was made for netloc {first}, and is now told {netloc}: the address is in its certificates.",
-            f"Set netloc back to {first}, or start a new CA with an empty database.",
-        )
+    inspection.check_netloc(settings.first_setting(transaction, settings.NETLOC, netloc), netloc)
     counts = {}
     for name, context in ((ContextName.CAU, policy.users), (ContextName.CAS, policy.services)):
         lock, count = f"{name}_auto_approve_count", str(context.auto_approve_count)

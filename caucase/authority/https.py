@@ -25,6 +25,7 @@ from caucase.core.x509 import (
     load_certificates,
     load_private_key,
     not_after,
+    not_before,
     public_key,
     spki,
 )
@@ -85,7 +86,8 @@ class HttpsIdentity:
         return not_after(certificate) - self._policy.threshold, not_after(certificate)
 
     def _is_due(self, certificate: x509.Certificate, now: datetime) -> bool:
-        return now >= not_after(certificate) - self._policy.threshold
+        # One from the future (the clock was put back) is refused by clients whose clocks are right.
+        return now < not_before(certificate) or now >= not_after(certificate) - self._policy.threshold
 
     def _current(self) -> x509.Certificate | None:
         """The certificate in the file, if it fits its key, this server and one of its valid CAs."""
@@ -103,7 +105,7 @@ class HttpsIdentity:
         return certificate if issuer is not None and issuer.signed(certificate) else None
 
     def _make(self, now: datetime) -> None:
-        signer = self._keyring.signer()
+        signer = self._keyring.lasting_signer()
         key = _KEY_TYPE.generate()
         extensions = profile.https_leaf_extensions(
             self._policy.netloc, key=key.public_key(), issuer=signer.key_id

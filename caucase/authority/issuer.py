@@ -14,6 +14,7 @@ from caucase.core import profile
 from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.profile import Asked
 from caucase.core.x509 import (
+    KeyId,
     Serial,
     authority_key_id,
     check_validity,
@@ -21,8 +22,8 @@ from caucase.core.x509 import (
     not_after,
     public_key,
 )
-from caucase.errors import CertificateInvalid
-from caucase.store import Database, Transaction, issued, revocations
+from caucase.errors import CertificateInvalid, DuplicateKey
+from caucase.store import Database, Transaction, issued, requests, revocations
 
 
 class Issuer:
@@ -89,6 +90,13 @@ class Issuer:
         serial = Serial(certificate.serial_number)
         if revocations.is_revoked(transaction, self.name, serial, authority_key_id(certificate)):
             raise CertificateInvalid("The certificate is revoked.")
+
+    def check_key_is_new(self, transaction: Transaction, key: KeyId, now: datetime) -> None:
+        """DuplicateKey where a key may have one entry only and this one has."""
+        if self.profile.unique_keys and requests.key_is_known(
+            transaction, self.name, key, int(now.timestamp())
+        ):
+            raise DuplicateKey("There is another request for the same key.", "Make a new key for this one.")
 
     def record(self, transaction: Transaction, certificate: x509.Certificate) -> None:
         """Store, with the certificate itself, that it was issued."""

@@ -27,6 +27,7 @@ from caucase.core.x509 import (
     dump_pem,
     dump_private_key_der,
     is_signed_by,
+    load_certificate,
     load_certificate_der,
     load_private_key_der,
     not_after,
@@ -39,13 +40,14 @@ from caucase.store import Database, Transaction, cas, settings
 
 @dataclass(frozen=True, kw_only=True)
 class Ca:
-    """A CA certificate, parsed. ``link``: the signed message by which its predecessor vouches for it, in
-    JSON.
+    """A CA certificate, parsed. ``link``: the signed message by which its ``predecessor`` (a key identifier)
+    vouches for it, in JSON; both ``None`` for the first.
     """
 
     key_id: KeyId
     certificate: x509.Certificate
     link: str | None
+    predecessor: KeyId | None
 
     @property
     def lifetime(self) -> Lifetime:
@@ -72,6 +74,26 @@ class CaSet:
 
     def roles(self, now: datetime, period: timedelta) -> Roles:
         return rollover.roles([ca.lifetime for ca in self.cas], now, period)
+
+    def lineage(self, now: datetime, period: timedelta) -> list[Ca]:
+        """The valid CAs that vouch for the one that signs, that one, and those that follow: each is vouched for
+        by the one before. Empty when none is valid.
+
+        That is the order in which they were made, which a wrong clock can make differ from that of their
+        dates.
+        """
+        signing = self.roles(now, period).signing
+        if signing is None:
+            return []
+        valid = self.valid(now)
+        named = {ca.key_id: ca for ca in valid}
+        followers = {ca.predecessor: ca for ca in valid if ca.predecessor is not None}
+        line = [self.cas[signing]]
+        while (before := line[0].predecessor) in named:
+            line.insert(0, named[before])
+        while (after := followers.get(line[-1].key_id)) is not None:
+            line.append(after)
+        return line
 
     def find(self, key_id: KeyId | None, now: datetime) -> Ca | None:
         """The valid CA with that key identifier."""
@@ -138,6 +160,25 @@ class Keyring:
         assert index is not None  # ensure() has seen to it
         return self.signer_of(current.cas[index])
 
+    def lasting_signer(self) -> Signer:
+        """The CA that signs now, or, where that would cut a certificate short, the newest. For certificates
+        that need no known CA, because their holder hands it out together with them.
+        """
+        now = self._clock()
+        signer = self.signer()
+        if not_after(signer.certificate) < now + self.period:
+            line = self.snapshot().lineage(now, self.period)
+            return self.signer_of(max(line, key=lambda ca: ca.lifetime.not_after))
+        return signer
+
+    def is_settled(self, now: datetime) -> bool:
+        """Whether some CA has been signing for long enough to show that the clock is right.
+
+        When all have expired, the clock may be far ahead, and what seems to be long over still needed.
+        """
+        valid = self.snapshot().valid(now)
+        return any(now - ca.lifetime.not_before > self.period for ca in valid)
+
     def signer_of(self, ca: Ca) -> Signer:
         """The CA with its private key."""
         signer = self._signers.get(ca.key_id)
@@ -178,8 +219,8 @@ class Keyring:
     def _make(self, current: CaSet, now: datetime) -> None:
         life = PROFILES[self.name].ca_periods * self.period
         key, validity = self._policy.key_type.generate(), Validity.starting(now, life)
-        valid = current.valid(now)
-        predecessor = valid[-1] if valid else None
+        line = current.lineage(now, self.period)
+        predecessor = line[-1] if line else None
         if predecessor is None:
             subject, extensions, link = *self._first_ca(), None
             made = issue_ca(
@@ -227,7 +268,16 @@ class Keyring:
 
 
 def _parsed(row: cas.CaRow) -> Ca:
-    return Ca(key_id=row.key_id, certificate=load_certificate_der(row.certificate), link=row.link)
+    predecessor = None
+    if row.link is not None:
+        old = message.parse(row.link.encode("ascii")).text("old_pem")
+        predecessor = subject_key_id(load_certificate(old.encode("ascii")))
+    return Ca(
+        key_id=row.key_id,
+        certificate=load_certificate_der(row.certificate),
+        link=row.link,
+        predecessor=predecessor,
+    )
 
 
 def _row(made: Signer, link: str | None) -> cas.CaRow:

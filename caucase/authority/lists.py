@@ -142,8 +142,9 @@ class RevocationLists:
     def _needs_list(self, stored: CrlDates | None, newest: int, now: datetime, at: float) -> bool:
         if stored is None or stored.number < newest:
             return True
-        # One from the future (the clock was put back) would lapse late, as relying parties see it.
-        return abs(now - from_seconds(stored.this_update)) >= self.life * at
+        age = now - from_seconds(stored.this_update)
+        # One from the future (the clock was put back) is refused by relying parties whose clocks are right.
+        return age < timedelta() or age >= self.life * at
 
     def _stored(self, transaction: Transaction) -> dict[KeyId, CrlDates]:
         return {dates.issuer: dates for dates in revocations.select_dates(transaction, self._context)}
@@ -157,8 +158,12 @@ class RevocationLists:
             newest = settings.counter(transaction, self._context, settings.CRL_NUMBER)
             stored = self._stored(transaction)
             valid = self._keyring.snapshot(transaction).valid(now)
-            # With a list behind, another process or a revocation has taken the number that is used next.
-            if all(stored[ca.key_id].number == newest for ca in valid if ca.key_id in stored):
+            present = [stored[ca.key_id] for ca in valid if ca.key_id in stored]
+            # With a list behind, another process or a revocation has taken the number that is used next; but
+            # not for one that has that number already and is out of date.
+            if all(dates.number == newest for dates in present) or any(
+                dates.number == newest and self._needs_list(dates, newest, now, at) for dates in present
+            ):
                 settings.count(transaction, self._context, settings.CRL_NUMBER)
             return True
 

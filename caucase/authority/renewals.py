@@ -38,7 +38,8 @@ class Renewals:
     def renew(self, signed: SignedMessage, *, address: str) -> bytes:
         """A new certificate, in PEM, for the holder of a valid one: who signed the message with its key.
 
-        The same message again gets the same answer. Malformed, NotAcceptable, CertificateInvalid.
+        The same message again gets the same answer. Malformed, NotAcceptable, CertificateInvalid,
+        DuplicateKey.
         """
         old = load_certificate(signed.text("crt_pem").encode("utf-8", "replace"))
         csr = load_request(signed.text("renew_csr_pem").encode("utf-8", "replace"))
@@ -74,9 +75,11 @@ class Renewals:
         answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
         if answered is not None:
             return answered
+        key = key_id(public_key(certificate))
+        self._issuer.check_key_is_new(transaction, key, now)
         renewal = issued.RenewalRow(
             digest=digest,
-            key_id=key_id(public_key(certificate)),
+            key_id=key,
             certificate=dump_der(certificate),
             keep_until=int(self._issuer.kept_until(certificate).timestamp()),
         )

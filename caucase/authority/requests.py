@@ -24,9 +24,10 @@ from caucase.core.x509 import (
     load_request_der,
     public_key,
 )
-from caucase.errors import DuplicateKey, NotFound, QueueFull, StoreError
+from caucase.errors import CertificateInvalid, NotFound, QueueFull, StoreError
 from caucase.store import Database, Transaction, requests, settings
 from caucase.store.requests import REQUEST_ID_BITS, NewRequest, RequestId
+from caucase.store.schema import from_seconds
 
 # Two random 63-bit numbers are the same once in 10^9 even among 10^5 requests; three tries are plenty.
 _ID_TRIES = 3
@@ -98,7 +99,8 @@ class Requests:
         """Take a request that never crossed the network and sign it at once; the certificate in PEM.
 
         The queue's limit does not apply, so whoever runs the server cannot be shut out. A request that waits
-        already is signed, and one that was signed is answered again. Malformed, NotAcceptable, DuplicateKey.
+        already is signed, and one that was signed is answered again. Malformed, NotAcceptable, DuplicateKey,
+        CertificateInvalid if what was signed has been revoked since.
         """
         new = self._parsed(csr_pem, _LOCAL)
         certificate = self._certified(new, auto_signed=False)
@@ -106,6 +108,7 @@ class Requests:
         def commit(transaction: Transaction) -> tuple[RequestId, bytes]:
             known = requests.find(transaction, self.name, new.digest, new.submitted_at)
             if known is not None and known.certificate is not None:
+                self._check_not_revoked(transaction, known.certificate)
                 return known.id, known.certificate
             request_id = self._insert(transaction, new) if known is None else known.id
             self._store_certificate(transaction, request_id, certificate)
@@ -181,6 +184,14 @@ class Requests:
             )
         return dump_pem(load_certificate_der(row.certificate))
 
+    def _check_not_revoked(self, transaction: Transaction, der: bytes) -> None:
+        try:
+            self._issuer.check_not_revoked(transaction, load_certificate_der(der))
+        except CertificateInvalid:
+            raise CertificateInvalid(
+                "The certificate for this request has been revoked.", "Make a new key and a new request."
+            ) from None
+
     def _parsed(self, csr_pem: bytes, address: str) -> NewRequest:
         csr = load_request(csr_pem)
         profile.check_request(csr, backups=self._issuer.profile.backups)
@@ -207,10 +218,7 @@ class Requests:
 
     def _insert(self, transaction: Transaction, new: NewRequest) -> RequestId:
         """Store a request as pending, and count it; DuplicateKey."""
-        if self._issuer.profile.unique_keys and requests.key_is_known(
-            transaction, self.name, new.key_id, new.submitted_at
-        ):
-            raise DuplicateKey("There is another request for the same key.", "Make a new key for this one.")
+        self._issuer.check_key_is_new(transaction, new.key_id, from_seconds(new.submitted_at))
         settings.count(transaction, self.name, settings.RECEIVED_CSR)
         for _ in range(_ID_TRIES):
             request_id = RequestId(secrets.randbits(REQUEST_ID_BITS))

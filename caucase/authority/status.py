@@ -27,12 +27,15 @@ class CaStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class ListStatus:
-    """The newest revocation list of a CA."""
+    """The newest revocation list of a valid CA. ``refresh_due``: when the timer's job makes the next, at the
+    latest.
+    """
 
     issuer: KeyId
     number: int
     this_update: datetime
     next_update: datetime
+    refresh_due: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +52,25 @@ class ContextStatus:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UserStatus:
+    """A user's certificate that is valid and not revoked."""
+
+    subject: str
+    serial: Serial
+    key_id: KeyId
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
-    """The whole. ``https_not_after``: end of the HTTPS certificate, ``https_due``: when it is renewed."""
+    """The whole. ``https_not_after``: end of the HTTPS certificate, ``https_due``: when it is renewed; ``None``
+    while there is none to use. ``users``: by subject, then by end.
+    """
 
     netloc: str
     now: datetime
     contexts: tuple[ContextStatus, ...]
     https_not_after: datetime | None
     https_due: datetime | None
+    users: tuple[UserStatus, ...]

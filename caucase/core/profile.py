@@ -192,7 +192,9 @@ def ca_extensions() -> list[Extension]:
 def https_ca_extensions(netloc: NetLoc) -> list[Extension]:
     """A CA for one host and nothing else (RFC 5280 section 4.2.1.10): if stolen, it can speak for no other name."""
     if netloc.ip is None:
-        constraints = x509.NameConstraints([x509.DNSName(netloc.host)], None)
+        # What is permitted restricts names of the same kind only.
+        addresses = [x509.IPAddress(ipaddress.ip_network(each)) for each in ("0.0.0.0/0", "::/0")]
+        constraints = x509.NameConstraints([x509.DNSName(netloc.host)], addresses)
     else:
         network = x509.IPAddress(ipaddress.ip_network(netloc.ip))
         constraints = x509.NameConstraints([network], [x509.DNSName("")])  # the empty name is above all names

@@ -1,4 +1,4 @@
-"""The life of a CA key, as a table: which one signs, which is handed out, when the next is due.
+"""The life of a CA key, as a table: which one signs, which are handed out, when the next is due.
 
 Nothing here reads a clock or a key; everything follows from the dates of the CA certificates, ``now``, and
 the *period* (the life of a normal certificate). There is no cross-signing: a new CA certificate is only
@@ -13,6 +13,7 @@ then it signs.
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,6 +26,10 @@ CA_PERIODS = 4
 CA_PERIODS_LEAST = 3
 HTTPS_CA_PERIODS = 40
 SUCCESSOR_DUE_PERIODS = 2
+# A CA that was made while the clock was ahead counts as successor if it begins so many periods after one would
+# be made now, at most: certificates are cut short by no more than that, and no second successor is made for a
+# clock that was set back by days.
+_LATE_PERIODS = 1 / 3
 # Everything is back-dated by this much, against clock differences.
 BACKDATE = timedelta(seconds=10)
 
@@ -56,7 +61,6 @@ class Roles:
 
     phases: tuple[Phase, ...]
     signing: int | None
-    anchor: int | None
     successor_due: datetime | None
 
 
@@ -72,16 +76,19 @@ def check_ca_life(lifetime: timedelta, period: timedelta) -> None:
 def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Roles:
     """Who does what at ``now``. ``lifetimes`` in any order.
 
-    Signing: the newest valid CA that is older than one period, else the newest of all. Anchor: the oldest
-    valid one. A successor is due once the newest has two periods left, at once (``successor_due`` in the
-    past) when there is none.
+    Signing: the newest valid CA that is older than one period, else the newest that has begun; one of the
+    future, made while the clock was wrong, only if there is no other. A successor is due once the newest has
+    two periods left, at once (``successor_due`` in the past) when there is none; one of the future counts
+    unless it would come too late (``_LATE_PERIODS``). If all are of the future, it is rather the clock that is
+    wrong now, and nothing new is due.
     """
     by_age = sorted(range(len(lifetimes)), key=lambda index: lifetimes[index].not_before)
     valid = [index for index in by_age if lifetimes[index].is_valid(now)]
     if not valid:
-        return Roles(phases=(Phase.EXPIRED,) * len(lifetimes), signing=None, anchor=None, successor_due=None)
-    ripe = [index for index in valid if now - lifetimes[index].not_before > period]
-    signing = (ripe or valid)[-1]
+        return Roles(phases=(Phase.EXPIRED,) * len(lifetimes), signing=None, successor_due=None)
+    begun = [index for index in valid if lifetimes[index].not_before <= now] or valid[:1]
+    ripe = [index for index in begun if now - lifetimes[index].not_before > period]
+    signing = (ripe or begun)[-1]
     started = lifetimes[signing].not_before
     phases = []
     for index, life in enumerate(lifetimes):
@@ -91,13 +98,18 @@ def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Ro
             phases.append(Phase.EXPIRED)
         else:
             phases.append(Phase.KNOWN if life.not_before > started else Phase.TRUSTED)
-    newest_end = max(lifetimes[index].not_after for index in valid)
+    due = _successor_due(lifetimes[begun[-1]], period)
+    too_late = max(due, now) + _LATE_PERIODS * period
+    in_time = [index for index in valid if lifetimes[index].not_before <= too_late or index == begun[-1]]
     return Roles(
         phases=tuple(phases),
         signing=signing,
-        anchor=valid[0],
-        successor_due=newest_end - SUCCESSOR_DUE_PERIODS * period,
+        successor_due=_successor_due(lifetimes[in_time[-1]], period),
     )
+
+
+def _successor_due(life: Lifetime, period: timedelta) -> datetime:
+    return life.not_after - SUCCESSOR_DUE_PERIODS * period
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,19 +124,15 @@ class Span:
 def timeline(lifetimes: Sequence[Lifetime], period: timedelta) -> list[list[Span]]:
     """The phases of each CA, past and to come, as far as the CAs that exist decide them; oldest CA first."""
     by_age = sorted(lifetimes, key=lambda life: life.not_before)
-    begins = [
-        life.not_before
-        if index == 0
-        else max(life.not_before, min(life.not_before + period, by_age[index - 1].not_after))
-        for index, life in enumerate(by_age)
-    ]
-    result = []
-    for index, (life, begin) in enumerate(zip(by_age, begins, strict=True)):
-        end = min([life.not_after, *begins[index + 1 : index + 2]])
-        spans = (
-            Span(phase=Phase.KNOWN, start=life.not_before, end=begin),
-            Span(phase=Phase.SIGNING, start=begin, end=end),
-            Span(phase=Phase.TRUSTED, start=end, end=life.not_after),
-        )
-        result.append([span for span in spans if span.start < span.end])
+    borders = sorted(
+        {moment for life in by_age for moment in (life.not_before, life.not_before + period, life.not_after)}
+    )
+    result: list[list[Span]] = [[] for _ in by_age]
+    for start, end in itertools.pairwise(borders):
+        phases = roles(by_age, start + (end - start) / 2, period).phases
+        for spans, life, phase in zip(result, by_age, phases, strict=True):
+            if not life.not_before <= start < end <= life.not_after:
+                continue
+            goes_on = spans and spans[-1].phase is phase
+            spans.append(Span(phase=phase, start=spans.pop().start if goes_on else start, end=end))
     return result

@@ -41,6 +41,8 @@ _GRACE_SECONDS = 0.2
 _DRAIN_SECONDS = 30.0
 # How often STATUS is renewed where no watchdog asks for a sign of life.
 _STATUS_SECONDS = 60.0
+# How often a server makes what is due where no timer does; the shortest margin there is are days.
+_MAINTENANCE_SECONDS = 3600.0
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +116,8 @@ class Daemon:
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(self._reload())))
         if self._notifier.supervised and listeners.inherited:
             tasks.add(loop.create_task(self._watch_idleness()))
+        if not self._notifier.supervised:
+            tasks.add(loop.create_task(self._maintain()))
         self._audit(ServerEvent.STARTED, netloc=self._netloc)
         self._notifier.ready(await self._status())
         try:
@@ -188,6 +192,17 @@ class Daemon:
             except StoreError as error:
                 _log.error("No sign of life for the watchdog: %s", error)
             await asyncio.sleep(interval)
+
+    async def _maintain(self) -> None:
+        """Make what is due where no systemd does it with its timer, for a server that runs for months."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_MAINTENANCE_SECONDS)
+            if (service := self._site.service) is not None:
+                try:
+                    await loop.run_in_executor(self._executor, service.authority.maintain)
+                except (CaucaseError, OSError) as error:
+                    _log.error("What is due could not be made: %s", error)
 
     async def _watch_idleness(self) -> None:
         """Stop once there has been no request for long enough; systemd holds the sockets and starts the next

@@ -44,16 +44,20 @@ class _Write:
 class Database:
     """An open database. Thread-safe. Close it when done: it is a context manager."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
-        """Open, and with ``create`` make, the database at ``path``; StoreError if it cannot be used."""
+    def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
+        """Open, and with ``create`` make, the database at ``path``; StoreError if it cannot be used.
+
+        With ``read_only`` nothing is made or changed, not even what an older release has left.
+        """
         self.path = path
+        self._read_only = read_only
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._closed = False
-        _prepare_file(path, create=create)
+        _prepare_file(path, create=create and not read_only)
         try:
             with _store_errors(path):
                 self._migrate()
@@ -124,6 +128,9 @@ class Database:
         )
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
+        if self._read_only:
+            # Opened like any other: what SQLite's own read-only mode leaves beside the file stays there.
+            connection.execute("PRAGMA query_only=ON")
         with self._lock:
             if self._closed:
                 connection.close()
@@ -138,6 +145,11 @@ class Database:
         ) == len(MIGRATIONS):
             return
         self._check_ours(connection)  # before the first change: the journal mode is kept in the file
+        if self._read_only:
+            raise StoreError(
+                f"{self.path} is empty, or was made by an older release.",
+                "Start the server once: it brings its database up to date.",
+            )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -47,6 +47,17 @@ def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow 
     return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
 
 
+def select_certificates(transaction: Transaction, context: str, now: int) -> list[bytes]:
+    """The certificates, in DER, of all signed requests and renewals that are still kept."""
+    rows = transaction.execute(
+        "SELECT certificate FROM request"
+        " WHERE context = :context AND certificate IS NOT NULL AND keep_until >= :now"
+        " UNION SELECT certificate FROM renewal WHERE context = :context AND keep_until >= :now",
+        {"context": context, "now": now},
+    )
+    return [certificate for (certificate,) in rows]
+
+
 def find_renewal(transaction: Transaction, digest: bytes, now: int) -> bytes | None:
     """The certificate that was the answer to the same renewal."""
     row = transaction.execute(
@@ -62,7 +73,15 @@ def insert_renewal(transaction: Transaction, context: str, renewal: RenewalRow) 
     )
 
 
-def delete_expired(transaction: Transaction, now: int) -> int:
-    """Forget, in all contexts, expired certificates and renewals that need not be kept any more; how many."""
-    certificates = transaction.execute("DELETE FROM issued WHERE not_after < ?", (now,)).rowcount
-    return certificates + transaction.execute("DELETE FROM renewal WHERE keep_until < ?", (now,)).rowcount
+def delete_expired(transaction: Transaction, context: str, now: int) -> int:
+    """Forget expired certificates; how many."""
+    return transaction.execute(
+        "DELETE FROM issued WHERE context = ? AND not_after < ?", (context, now)
+    ).rowcount
+
+
+def delete_expired_renewals(transaction: Transaction, context: str, now: int) -> int:
+    """Forget renewals that need not be kept any more; how many."""
+    return transaction.execute(
+        "DELETE FROM renewal WHERE context = ? AND keep_until < ?", (context, now)
+    ).rowcount

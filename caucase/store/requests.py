@@ -144,6 +144,8 @@ def delete_pending(transaction: Transaction, context: str, request_id: RequestId
     return deleted == 1
 
 
-def delete_expired(transaction: Transaction, now: int) -> int:
-    """Forget signed requests, in all contexts, that need not be kept any more; how many."""
-    return transaction.execute("DELETE FROM request WHERE keep_until < ?", (now,)).rowcount
+def delete_expired(transaction: Transaction, context: str, now: int) -> int:
+    """Forget signed requests that need not be kept any more; how many."""
+    return transaction.execute(
+        "DELETE FROM request WHERE context = ? AND keep_until < ?", (context, now)
+    ).rowcount

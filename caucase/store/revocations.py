@@ -103,6 +103,8 @@ def publish(transaction: Transaction, context: str, row: CrlRow) -> bool:
     return changed == 1
 
 
-def delete_expired(transaction: Transaction, now: int) -> int:
-    """Forget, in all contexts, revocations that no list needs any more; how many."""
-    return transaction.execute("DELETE FROM revocation WHERE keep_until < ?", (now,)).rowcount
+def delete_expired(transaction: Transaction, context: str, now: int) -> int:
+    """Forget revocations that no list needs any more; how many."""
+    return transaction.execute(
+        "DELETE FROM revocation WHERE context = ? AND keep_until < ?", (context, now)
+    ).rowcount

@@ -7,6 +7,7 @@ from caucase.store.db import Transaction
 RECEIVED_CSR = "received_csr"
 CRL_NUMBER = "crl_number"
 CA_GENERATION = "ca_generation"
+NETLOC = "netloc"
 
 
 def setting(transaction: Transaction, name: str) -> str | None:

@@ -545,30 +545,44 @@ def rows(world: World) -> dict[str, int]:
 
 
 def test_prune(authority: Authority, world: World) -> None:
+    """What is over is kept for a month more, except answers that can be asked for again."""
     authority.maintain()
     held = world.issue(authority.services, "held")
     renew(authority.services, world.renewal(held, world.keys(), world.keys("ec:P-256", 1)))
     gone = world.issue(authority.services, "gone")
     authority.services.revocations.revoke(revocation(gone), by=BOSS, address=ADDRESS)
     authority.services.requests.submit(world.make_csr("waits"), address=ADDRESS)
+    world.issue(authority.users, "user")
+    start = world.clock()
     authority.maintain()
-    full = {"ca": 3, "request": 3, "renewal": 1, "issued": 3, "revocation": 1, "crl": 2}
-    assert rows(world) == full
+    full = {"ca": 3, "request": 4, "renewal": 1, "issued": 4, "revocation": 1, "crl": 2}
+    steps = [
+        (timedelta(), full),
+        (timedelta(days=0.05), full),
+        (timedelta(days=0.05, seconds=1), full := {**full, "request": 2}),
+        (timedelta(days=1), full),
+        (timedelta(days=1, seconds=1), full := {**full, "renewal": 0}),
+        # 10 s were taken off at the beginning.
+        (timedelta(days=93 + 31) - 10 * SECOND, full),
+        (timedelta(days=93 + 31) - 9 * SECOND, full := {**full, "request": 1, "issued": 0}),
+        (timedelta(days=1.33 * 93 + 31) - 10 * SECOND, full),
+        (timedelta(days=1.33 * 93 + 31) - 9 * SECOND, full := {**full, "revocation": 0}),
+    ]
+    for age, left in steps:
+        world.clock.moment = start + age
+        authority.prune()
+        assert rows(world) == left, age
+    # All CAs end, and nothing says that the clock is right.
+    world.clock.moment = start + 4 * PERIOD + timedelta(days=1000)
     authority.prune()
     assert rows(world) == full
-    world.clock.advance(days=2)
+    ca_set(authority.services, world.clock())
     authority.prune()
-    assert rows(world) == {**full, "request": 1, "renewal": 0}
-    world.clock.advance(days=92)
-    authority.prune()
-    assert rows(world) == {**full, "request": 1, "renewal": 0, "issued": 0}
-    world.clock.advance(days=31)
-    authority.prune()
-    assert rows(world) == {"ca": 3, "request": 1, "renewal": 0, "issued": 0, "revocation": 0, "crl": 2}
-    world.clock.advance(days=4 * 93)
+    assert rows(world) == {**full, "ca": 4}
     generation = authority.generation()
+    world.clock.advance(days=94)
     authority.prune()
-    assert rows(world) == {"ca": 1, "request": 1, "renewal": 0, "issued": 0, "revocation": 0, "crl": 0}
+    assert rows(world) == {**full, "ca": 3, "crl": 1}
     assert authority.generation() > generation
 
 

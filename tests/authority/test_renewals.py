@@ -250,3 +250,54 @@ def test_auto_count_of_users_does_not_matter(world: World, old_key, new_key) -> 
     authority = world.start(users(auto_approve_count=0))
     old = world.issue(authority.users, key=old_key)
     assert not is_auto_signed(renew(authority.users, world.renewal(old, old_key, new_key)))
+
+
+# One entry per key, among users
+
+
+@pytest.mark.parametrize("whose", ["another user's", "its own", "a request's that waits", "a renewal's"])
+def test_renewal_to_a_key_that_has_an_entry(
+    authority: Authority, world: World, old_key, new_key, whose: str
+) -> None:
+    alice = world.issue(authority.users, "alice", old_key)
+    bob_key = world.keys("ec:P-256", 3)
+    bob = world.issue(authority.users, "bob", bob_key)
+    if whose == "another user's":
+        new_key = bob_key
+    elif whose == "its own":
+        new_key = old_key
+    elif whose == "a request's that waits":
+        authority.users.requests.submit(world.make_csr("carol", key=new_key), address=ADDRESS)
+    else:
+        signed = world.renewal(bob, bob_key, new_key)
+        answer = renew(authority.users, signed)
+        assert renew(authority.users, signed) == answer
+    before = len(world.audit.events)
+    with pytest.raises(DuplicateKey, match="same key"):
+        renew(authority.users, world.renewal(alice, old_key, new_key))
+    assert len(world.audit.events) == before
+    renew(authority.users, world.renewal(alice, old_key, world.keys("ec:P-256", 4)))
+
+
+def test_renewal_to_a_key_whose_entry_is_over(authority: Authority, world: World, old_key, new_key) -> None:
+    world.issue(authority.users, "bob", new_key)
+    world.clock.advance(days=50)
+    alice = world.issue(authority.users, "alice", old_key)
+    world.clock.advance(days=50)
+    renew(authority.users, world.renewal(alice, old_key, new_key))
+
+
+def test_services_may_share_a_key(authority: Authority, world: World, old_key, new_key) -> None:
+    one = world.issue(authority.services, "one", old_key)
+    world.issue(authority.services, "two", new_key)
+    renew(authority.services, world.renewal(one, old_key, new_key))
+    renew(authority.services, world.renewal(one, old_key, old_key))
+
+
+def test_two_users_race_for_a_key(authority: Authority, world: World, old_key, new_key) -> None:
+    other_key = world.keys("ec:P-256", 3)
+    alice = world.issue(authority.users, "alice", old_key)
+    bob = world.issue(authority.users, "bob", other_key)
+    one, two = world.renewal(alice, old_key, new_key), world.renewal(bob, other_key, new_key)
+    results = at_once(lambda: renew(authority.users, one), lambda: renew(authority.users, two))
+    assert sorted(type(result).__name__ for result in results) == ["Certificate", "DuplicateKey"]

@@ -61,10 +61,23 @@ TABLE = [
     # The successor came late: the old one signs until it ends, then the new one must, ripe or not.
     ([0, 3.5], 4, 0 * SECOND, [SIGNING, KNOWN]),
     ([0, 3.5], 4, SECOND, [EXPIRED, SIGNING]),
+    # The server was off while it should have made one: known for the rest of the old one's life.
+    ([0, 3.5], 3.5, 0 * SECOND, [SIGNING, KNOWN]),
     # After a gap there are two unripe ones: the newest of all signs.
     ([0, 5, 5.5], 5.6, 0 * SECOND, [EXPIRED, TRUSTED, SIGNING]),
-    # One of the future, made while the clock was wrong, does not sign before its time.
+    # All asleep for years: nobody is left.
+    ([0, 2, 4], 8, SECOND, [EXPIRED, EXPIRED, EXPIRED]),
+    # One of the future, made while the clock was wrong, does not sign before its time, ripe or not.
+    ([0, 50], 0.5, 0 * SECOND, [SIGNING, KNOWN]),
     ([0, 50], 2, 0 * SECOND, [SIGNING, KNOWN]),
+    ([0, 0.5, 50], 0.5, -MOMENT, [SIGNING, KNOWN, KNOWN]),
+    ([0, 0.5, 50], 0.5, 0 * SECOND, [TRUSTED, SIGNING, KNOWN]),
+    # If all are of the future, the one that begins first signs.
+    ([1, 2], 0, 0 * SECOND, [SIGNING, KNOWN]),
+    # The clock was put back by some hours when the second had just begun to sign: the first signs again.
+    ([0, 2], 3, -timedelta(hours=5), [SIGNING, KNOWN]),
+    # It ends before it signs, and before its time: the clock went ahead.
+    ([0, 2, 5.9], 6, SECOND, [EXPIRED, EXPIRED, SIGNING]),
 ]
 
 
@@ -78,25 +91,51 @@ def test_phases(born: list[float], age: float, more: timedelta, phases: list[Pha
         if SIGNING in phases:
             assert found.signing is not None
             assert order[found.signing] == phases.index(SIGNING)
-            valid = [index for index, phase in enumerate(phases) if phase is not EXPIRED]
-            assert found.anchor is not None
-            assert order[found.anchor] == valid[0]
         else:
-            assert (found.signing, found.anchor, found.successor_due) == (None, None, None)
+            assert (found.signing, found.successor_due) == (None, None)
 
 
-def test_every_phase_and_transition_is_in_the_table() -> None:
-    """The first CA of [0, 2] and the second go through all there is."""
-    walks = []
-    for index in (0, 1):
-        steps = [phases[index] for born, _, _, phases in TABLE if born == [0, 2]]
-        walks.append([phase for phase, _ in itertools.groupby(steps)])
-    assert walks == [[SIGNING, TRUSTED, EXPIRED], [KNOWN, SIGNING, EXPIRED]]
+CELLS = {
+    # A phase, and the one that follows for the same CA within a moment or a step of the clock.
+    (KNOWN, SIGNING),
+    (SIGNING, TRUSTED),
+    (SIGNING, EXPIRED),
+    (TRUSTED, EXPIRED),
+    (SIGNING, KNOWN),
+    (TRUSTED, SIGNING),
+}
+
+
+def test_every_phase_and_transition() -> None:
+    """Walked second by second around each border, and back again: exactly these changes, no others."""
+    lifetimes = [ca(0), ca(2), ca(4)]
+    borders = sorted({START + periods * PERIOD for periods in range(9)})
+    moments = [border + step for border in borders for step in (-SECOND, 0 * SECOND, MOMENT, SECOND)]
+    seen = set()
+    for before, after in itertools.pairwise(moments):
+        forth = zip(
+            roles(lifetimes, before, PERIOD).phases, roles(lifetimes, after, PERIOD).phases, strict=True
+        )
+        seen |= {change for change in forth if change[0] is not change[1]}
+    assert seen == {(KNOWN, SIGNING), (SIGNING, TRUSTED), (TRUSTED, EXPIRED), (SIGNING, EXPIRED)}
+    back = {(after, before) for before, after in seen if EXPIRED not in (before, after)}
+    assert seen | back == CELLS
+
+
+def test_what_was_signed_outlives_no_ca() -> None:
+    """When a CA begins to be only trusted, what it signed last has a whole period left; made in time, that is."""
+    born = [0, 2, 4, 6]
+    for age in range(700):
+        now = START + age / 100 * PERIOD
+        lifetimes = [ca(birth) for birth in born if START + birth * PERIOD <= now]
+        signing = roles(lifetimes, now, PERIOD).signing
+        assert signing is not None
+        assert now + PERIOD <= lifetimes[signing].not_after
 
 
 def test_nothing_is_known_of_nothing() -> None:
     found = roles([], START, PERIOD)
-    assert (found.phases, found.signing, found.anchor, found.successor_due) == ((), None, None, None)
+    assert (found.phases, found.signing, found.successor_due) == ((), None, None)
 
 
 @pytest.mark.parametrize(("born", "due"), [([0], 2), ([0, 2], 4), ([0, 2, 4], 6)])
@@ -111,6 +150,51 @@ def test_a_successor_is_overdue_when_only_an_old_one_is_left() -> None:
     due = roles([ca(0)], now, PERIOD).successor_due
     assert due is not None
     assert due < now
+
+
+@pytest.mark.parametrize(
+    ("born", "age", "due"),
+    [
+        # Made by a clock that was ahead by up to a third of a period: it counts, and no second one is made.
+        ([0, 2 + 1 / 3 - 1e-6], 0, 4 + 1 / 3),
+        ([0, 2 + 1 / 3 + 1e-3], 0, 2),
+        ([0, 2.3], 2, 4.3),
+        # Further ahead: the first needs one in time, until the future has come.
+        ([0, 3.9], 0, 2),
+        ([0, 3.9], 2, 2),
+        ([0, 3.9], 3.6, 5.9),
+        ([0, 2, 3.9], 2, 5.9),
+        ([0, 50], 3.9, 2),
+        # The clock was put back to before the second was made, which was late.
+        ([0, 3], 2.9, 5),
+        ([0, 3], 2.7, 5),
+        ([0, 3], 2.6, 2),
+        # All are of the future: it is the clock that is wrong.
+        ([1], 0, 3),
+        ([500], 0, 502),
+    ],
+)
+def test_successor_with_a_ca_of_the_future(born: list[float], age: float, due: float) -> None:
+    found = roles([ca(birth) for birth in born], START + age * PERIOD, PERIOD).successor_due
+    assert found is not None
+    assert abs(found - (START + due * PERIOD)) < timedelta(minutes=1)
+
+
+def test_successor_is_due_by_the_newest_not_by_the_one_that_ends_last() -> None:
+    """An imported CA may live for long; it does not sign any more."""
+    imported = Lifetime(not_before=START - PERIOD, not_after=START + 100 * PERIOD)
+    found = roles([imported, ca(0)], START + 2 * PERIOD, PERIOD)
+    assert found.phases == (TRUSTED, SIGNING)
+    assert found.successor_due == START + 2 * PERIOD
+
+
+@pytest.mark.parametrize("life", [timedelta(seconds=1), PERIOD, 1.5 * PERIOD])
+def test_short_lives_are_survived(life: timedelta) -> None:
+    """An imported CA may live for less than it should: refused elsewhere, but nothing breaks here."""
+    for start in (START, START + 50 * PERIOD):
+        short = Lifetime(not_before=start, not_after=start + life)
+        found = roles([short], START, PERIOD)
+        assert (found.phases, found.successor_due) == ((SIGNING,), short.not_after - 2 * PERIOD)
 
 
 @pytest.mark.parametrize("periods", [CA_PERIODS_LEAST, CA_PERIODS, HTTPS_CA_PERIODS])
@@ -133,8 +217,6 @@ def test_roles_are_consistent(born: list[int], age: int) -> None:
     for life, phase in zip(lifetimes, found.phases, strict=True):
         assert (phase is EXPIRED) == (now > life.not_after)
     if found.signing is not None:
-        assert found.anchor is not None
-        assert found.phases[found.anchor] in (SIGNING, TRUSTED, KNOWN)
         signer = lifetimes[found.signing]
         ripe = [life for life in lifetimes if life.is_valid(now) and now - life.not_before > PERIOD]
         if ripe:

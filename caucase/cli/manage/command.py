@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from caucase.cli.common import Parser, run
-from caucase.cli.manage import sign
+from caucase.cli.manage import refresh, sign, status
 from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
@@ -22,9 +22,10 @@ _OPTIONS = (
     "key_type",
     "user_crt_validity",
     "service_crt_validity",
+    "threshold",
 )
 
-ACTIONS = (sign.ACTION,)
+ACTIONS = (status.ACTION, refresh.ACTION, sign.ACTION)
 
 
 def parser() -> Parser:

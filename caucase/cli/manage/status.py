@@ -1,0 +1,199 @@
+"""``--status``: what there is, what is next, and when; for people and, with ``--json``, for monitoring.
+
+It changes nothing. The keys of the JSON document are described in docs/lifecycle.md and stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from caucase.appliance import look
+from caucase.authority import CaStatus, ContextName, ContextStatus, Status
+from caucase.cli.common import EX_OK
+from caucase.cli.manage.action import Action
+from caucase.cli.timeline import Row, draw
+from caucase.config.schema import ServerConfig
+from caucase.core.rollover import Phase
+from caucase.host.events import escape
+
+_HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
+_DATE = "%Y-%m-%d %H:%M"
+
+
+def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -> None:
+    actions.add_argument(
+        "--status",
+        action="store_true",
+        help="what there is, what is next, and when: CA certificates, revocation lists, the server's HTTPS "
+        "certificate, users; changes nothing",
+    )
+    parser.add_argument("--json", action="store_true", help="with --status: as a JSON document")
+
+
+def _run(options: argparse.Namespace, config: ServerConfig) -> int:
+    status = look(config)
+    if options.json:
+        print(json.dumps(document(status), indent=2))
+    else:
+        print("\n".join(text(status, width=shutil.get_terminal_size().columns)))
+    return EX_OK
+
+
+ACTION = Action(key="status", add=_add, run=_run)
+
+
+# For machines
+
+
+def document(status: Status) -> dict[str, Any]:
+    """The JSON document. Dates are ISO 8601 in UTC, key identifiers and serials hexadecimal."""
+    return {
+        "netloc": status.netloc,
+        "now": _iso(status.now),
+        "authorities": [_context_document(context) for context in status.contexts],
+        "https": {
+            "not_after": _iso(status.https_not_after),
+            "renewal_due": _iso(status.https_due),
+        },
+        "users": [
+            {
+                "subject": user.subject,
+                "serial": f"{user.serial:x}",
+                "key_id": user.key_id.hex(),
+                "not_before": _iso(user.not_before),
+                "not_after": _iso(user.not_after),
+            }
+            for user in status.users
+        ],
+    }
+
+
+def _context_document(context: ContextStatus) -> dict[str, Any]:
+    return {
+        "name": context.name.value,
+        "pending": context.pending,
+        "successor_due": _iso(context.successor_due),
+        "cas": [
+            {
+                "subject": ca.subject,
+                "serial": f"{ca.serial:x}",
+                "key_id": ca.key_id.hex(),
+                "phase": ca.phase.value,
+                "not_before": _iso(ca.not_before),
+                "not_after": _iso(ca.not_after),
+                "phases": [
+                    {"phase": span.phase.value, "start": _iso(span.start), "end": _iso(span.end)}
+                    for span in ca.spans
+                ],
+            }
+            for ca in context.cas
+        ],
+        "lists": [
+            {
+                "issuer": row.issuer.hex(),
+                "number": row.number,
+                "this_update": _iso(row.this_update),
+                "next_update": _iso(row.next_update),
+                "refresh_due": _iso(row.refresh_due),
+            }
+            for row in context.lists
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# For people
+
+
+def text(status: Status, *, width: int) -> list[str]:
+    """A head line, the timeline in ``width`` columns, and a table."""
+    bars = [
+        Row(label=f"{context.name.upper()} ca {number}", spans=ca.spans)
+        for context in status.contexts
+        if context.name is not ContextName.HTTPS  # ten times as long
+        for number, ca in enumerate(context.cas, 1)
+    ]
+    return [
+        f"{status.netloc} at {status.now:{_DATE}} UTC",
+        "",
+        *draw(bars, now=status.now, width=width),
+        "",
+        *_table([_HEADINGS, *_lines(status)]),
+    ]
+
+
+def _lines(status: Status) -> Iterator[tuple[str, str, str, str]]:
+    for context in status.contexts:
+        yield from _context_lines(context, status.now)
+    if status.https_not_after is None:
+        yield "HTTPS certificate", "none", "", "the server makes one"
+    else:
+        yield (
+            "HTTPS certificate",
+            _validity(status.https_not_after, status.now),
+            f"{status.https_not_after:{_DATE}}",
+            _due("renewed", status.https_due, status.now),
+        )
+    for user in status.users:
+        yield (
+            f"user {escape(user.subject, 40)}",
+            "valid",
+            f"{user.not_after:{_DATE}}",
+            "renewed by its holder",
+        )
+
+
+def _context_lines(context: ContextStatus, now: datetime) -> Iterator[tuple[str, str, str, str]]:
+    name = context.name.upper()
+    numbers = {ca.key_id: number for number, ca in enumerate(context.cas, 1)}
+    for ca in context.cas:
+        is_newest = numbers[ca.key_id] == len(context.cas)
+        yield (
+            f"{name} ca {numbers[ca.key_id]}",
+            ca.phase.value,
+            f"{ca.not_after:{_DATE}}",
+            _due("successor made", context.successor_due, now) if is_newest else _next_phase(ca, now),
+        )
+    for row in context.lists:
+        yield (
+            f"{name} list of ca {numbers[row.issuer]}",
+            f"{_validity(row.next_update, now)}, number {row.number}",
+            f"{row.next_update:{_DATE}}",
+            _due("made again", row.refresh_due, now),
+        )
+    if context.pending is not None:
+        waiting = f"{context.pending} waiting" if context.pending else "none waiting"
+        yield f"{name} requests", waiting, "", "a user signs or rejects" if context.pending else ""
+
+
+def _validity(end: datetime, now: datetime) -> str:
+    return "valid" if now <= end else "EXPIRED"
+
+
+def _due(what: str, due: datetime | None, now: datetime) -> str:
+    if due is None:
+        return f"{what} now"
+    return f"{what} {due:{_DATE}}" if now < due else f"{what} now: due since {due:{_DATE}}"
+
+
+def _next_phase(ca: CaStatus, now: datetime) -> str:
+    if ca.phase is Phase.EXPIRED:
+        return "forgotten"
+    following = next((span for span in ca.spans if span.start > now), None)
+    return "ends" if following is None else f"{following.phase.value} {following.start:{_DATE}}"
+
+
+def _table(lines: list[tuple[str, str, str, str]]) -> list[str]:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
