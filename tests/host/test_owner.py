@@ -27,7 +27,7 @@ def test_root_makes_files_of_the_owner(tmp_path: Path, monkeypatch: pytest.Monke
         Path("made" if before[0] == 0 else tmp_path / "made").touch()
     assert identity() == before
     made = (tmp_path / "made").stat()
-    assert inside == ((OTHER, OTHER + 1, []) if before[0] == 0 else before)
+    assert inside == ((OTHER, OTHER + 1, [OTHER + 1]) if before[0] == 0 else before)
     assert (made.st_uid, made.st_gid) == inside[:2]
 
 

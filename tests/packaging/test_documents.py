@@ -8,13 +8,16 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from caucase.config import installed
 from caucase.config.load import load_server_config
+from caucase.config.load_updater import load_updater_config
 from caucase.config.schema import OPTIONS, ServerConfig
+from caucase.config.updater_schema import INSTALL_SETTINGS, SETTINGS
 from caucase.host.events import EVENTS
 
 ROOT = Path(__file__).parents[2]
@@ -59,17 +62,37 @@ def test_every_page_that_is_referred_to_exists(page: str) -> None:
     assert text.startswith('.\\"') or ".TH" in text
 
 
-def test_every_key_is_in_the_manual() -> None:
-    page = manual("caucased.yaml.5")
-    assert [key for key in OPTIONS if not re.search(rf"^{key}$", page, re.MULTILINE)] == []
+@pytest.mark.parametrize(
+    ("page", "keys"),
+    [
+        ("caucased.yaml.5", OPTIONS),
+        ("caucase-updater.yaml.5", SETTINGS),
+        ("caucase-updater.yaml.5", INSTALL_SETTINGS),
+    ],
+)
+def test_every_key_is_in_the_manual(page: str, keys: Mapping[str, object]) -> None:
+    text = manual(page)
+    assert [key for key in keys if not re.search(rf"^{key}$", text, re.MULTILINE)] == []
 
 
-def test_the_example_has_every_key_with_its_default() -> None:
+@pytest.mark.parametrize(("which", "name"), [("server", "caucased.yaml"), ("updater", "updater.yaml")])
+def test_the_examples_have_every_key_with_its_default(which: str, name: str) -> None:
     script = ROOT / "scripts" / "example-configuration"
     made = subprocess.run(
-        [sys.executable, script], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, check=True
+        [sys.executable, script, which], env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, check=True
     ).stdout
-    assert (ROOT / "etc" / "caucased.yaml").read_bytes() == made
+    assert (ROOT / "etc" / name).read_bytes() == made
+
+
+def test_the_updater_example_is_valid_when_uncommented(tmp_path: Path) -> None:
+    text = (ROOT / "etc" / "updater.yaml").read_text()
+    uncommented = re.sub(r"^#((  - |    )?[a-z_]+:)", r"\1", text, flags=re.MULTILINE)
+    file = tmp_path / "www.yaml"
+    # Instead of names, which are there too.
+    file.write_text(re.sub(r"^csr: .*\n", "", uncommented, flags=re.MULTILINE))
+    config = load_updater_config(file)
+    assert config.install[0].mode == 0o640
+    assert config.reload == ("nginx.service",)
 
 
 def test_the_example_changes_nothing_and_uncommented_it_is_valid(

@@ -32,7 +32,10 @@ class Machine:
     def __init__(self, name: str, root: Path) -> None:
         self.name = name
         self.root = root
+        self.leader = 0
         self._console = root.parent / "console"
+        # As Debian's installer makes it; mmdebstrap does not.
+        (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         self._start()
 
     def _start(self) -> None:
@@ -61,15 +64,24 @@ class Machine:
                 stderr=console,
                 start_new_session=True,
             )
-        self.leader = wait_for(self._find_leader, "the container's first process", seconds=_BOOT_SECONDS)
-        wait_for(self._is_up, "the end of booting", seconds=_BOOT_SECONDS)
         running.append(self)
+        try:
+            self.leader = wait_for(self._find_leader, "the container's first process", seconds=_BOOT_SECONDS)
+            wait_for(self._is_up, "the end of booting", seconds=_BOOT_SECONDS)
+        except BaseException:
+            print(self.name, self._console.read_text(errors="replace"))
+            self.stop()
+            raise
 
     def _find_leader(self) -> int | None:
         assert self._nspawn.poll() is None, self._console.read_text(errors="replace")
         pid = self._nspawn.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return int(children[0]) if children else None
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            # Not the helper that comes and goes before it.
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{child}/comm").read_text() == "systemd\n":
+                    return int(child)
+        return None
 
     def _is_up(self) -> bool:
         state = self.attempt("systemctl is-system-running").stdout.strip()
@@ -151,6 +163,9 @@ class Machine:
         """Shut down."""
         if self in running:
             running.remove(self)
+        if self._nspawn.poll() is None and self.leader == 0:
+            self._nspawn.kill()
+            self._nspawn.wait(SECONDS)
         if self._nspawn.poll() is None:
             # What "systemctl poweroff" would ask of it (systemd(1)).
             os.kill(self.leader, signal.SIGRTMIN + 4)

@@ -12,6 +12,7 @@ from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
 from caucase.host.journal import setup_logging
+from caucase.host.owner import as_owner_of
 
 PROGRAM = "caucased-manage"
 
@@ -58,4 +59,6 @@ def _manage(arguments: Sequence[str] | None) -> int:
         file = installed.FILE
     config = load_server_config(file, overrides)
     action = next(action for action in ACTIONS if action.is_wanted(options))
-    return action.run(options, config)
+    # Actions go back to the caller (as_caller) for the files that the caller named.
+    with as_owner_of(config.db):
+        return action.run(options, config)

@@ -14,7 +14,7 @@ from caucase.config.schema import ServerConfig
 from caucase.core.x509 import PEM_LIMIT, load_certificate
 from caucase.host.events import Audit
 from caucase.host.files import read_limited
-from caucase.host.owner import as_owner_of
+from caucase.host.owner import as_caller
 
 
 def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
@@ -30,12 +30,13 @@ def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     csr_path, crt_path = options.sign_user_csr
-    csr_pem = read_limited(csr_path, PEM_LIMIT)
+    with as_caller():
+        csr_pem = read_limited(csr_path, PEM_LIMIT)
     with Appliance(Audit()) as appliance:
-        with as_owner_of(config.db.parent):
-            authority = appliance.configure(config)
+        authority = appliance.configure(config)
         certificate = authority.users.requests.approve(csr_pem, by=Principal.local(os.getuid()))
-    save_certificate(crt_path, load_certificate(certificate))
+    with as_caller():
+        save_certificate(crt_path, load_certificate(certificate))
     print(f"{crt_path}: signed; its holder may now sign, reject and revoke.")
     return 0
 
