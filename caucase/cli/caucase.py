@@ -9,16 +9,18 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import datetime
 
 from caucase import clock
 from caucase.cli.caucase_actions import Session
-from caucase.cli.caucase_options import PROGRAM, needs_user, parse, parser
-from caucase.cli.common import run
-from caucase.client import Mode
+from caucase.cli.caucase_options import PROGRAM, needs_user, parse
+from caucase.cli.client_status import AuthorityFiles, ClientStatus, HeldCertificate, show
+from caucase.cli.common import EX_OK, run
+from caucase.client import CA_ENDING, CRL_ENDING, Mode, PemFiles, read_certificate, read_trusted
+from caucase.client.authorities import read_lists
+from caucase.core.trust import valid_only
+from caucase.core.x509 import not_after
 from caucase.errors import CaucaseError
-
-# The parser as in the module of every command: completion and the manual's test look for it there.
-__all__ = ["main", "parser"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,6 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _execute(options: Namespace) -> int:
+    if options.status:
+        show(_status(options, clock.now()), as_json=options.json)
+        return EX_OK
     with ExitStack() as stack:
         session = Session(options, clock.now(), stack)
         try:
@@ -43,6 +48,26 @@ def _execute(options: Namespace) -> int:
         # knowing.
         session.run_hook()
         return session.exit_code
+
+
+def _status(options: Namespace, now: datetime) -> ClientStatus:
+    authorities = [
+        AuthorityFiles(
+            name=mode.context.upper(),
+            cas=valid_only(read_trusted(PemFiles(path=ca, ending=CA_ENDING)), now),
+            lists=read_lists(PemFiles(path=crl, ending=CRL_ENDING)),
+        )
+        for mode, ca, crl in (
+            (Mode.SERVICE, options.ca_crt, options.crl),
+            (Mode.USER, options.user_ca_crt, options.user_crl),
+        )
+    ]
+    held = []
+    if options.user_key is not None:
+        certificate = read_certificate(options.user_key)
+        due = not_after(certificate) - options.threshold
+        held.append(HeldCertificate(path=options.user_key, certificate=certificate, due=due))
+    return ClientStatus(ca_url=options.ca_url, now=now, authorities=authorities, certificates=held)
 
 
 def _act(session: Session, options: Namespace) -> None:

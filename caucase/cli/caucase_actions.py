@@ -37,6 +37,7 @@ from caucase.client import (
     update_lists,
     write_trusted,
 )
+from caucase.client.pending import Pending
 from caucase.core.profile import is_auto_signed
 from caucase.core.x509 import Serial, load_request, public_key
 from caucase.errors import EX_ERROR, CaucaseError, StillPending, Unreachable
@@ -56,7 +57,9 @@ class Session:
         self._client = self._clients[self._mode]
         self._user = self._client  # anonymous, until ``authenticate``
         self._trusted: dict[Mode, list[x509.Certificate]] = {}
-        self._renewed = False
+        # Where everything else is that a call keeps current.
+        folder = options.ca_crt.absolute().parent
+        self._pending = Pending(folder=folder, name=f".{options.ca_crt.name}.on-renew")
         self.exit_code = EX_OK
 
     def attempt(
@@ -87,13 +90,13 @@ class Session:
             files[Mode.USER] = PemFiles(path=self._options.user_ca_crt, ending=CA_ENDING)
         trusted = {mode: fetch_trusted(self._clients[mode], path, self._now) for mode, path in files.items()}
         for mode, path in files.items():
-            self._renewed |= write_trusted(path, trusted[mode])
+            self._note(write_trusted(path, trusted[mode]))
         self._trusted = trusted
 
     def update_lists(self, mode: Mode) -> None:
         path = self._options.crl if mode is Mode.SERVICE else self._options.user_crl
         files = PemFiles(path=path, ending=CRL_ENDING)
-        self._renewed |= update_lists(self._clients[mode], files, self._trusted[mode])
+        self._note(update_lists(self._clients[mode], files, self._trusted[mode]))
 
     # For everybody.
 
@@ -125,7 +128,7 @@ class Session:
             return
         key = successor_key(public_key(pair.certificate), rsa_bits=self._options.key_len)
         renew_in_place(self._client, pair, key, trusted=self._trusted[self._mode])
-        self._renewed = True
+        self._note(True)
 
     # For users.
 
@@ -168,10 +171,16 @@ class Session:
             print(f"{request.csr_id:>20} | {_preview(request.pem)!r}")
         print(f"-- end of pending {self._mode.value} CSRs --")
 
+    def _note(self, changed: bool) -> None:
+        """The on-renew command, if there is one, has to know of a change."""
+        if changed and self._options.on_renew is not None:
+            self._pending.mark()
+
     def run_hook(self) -> None:
-        """Run the on-renew command if anything was renewed. HookFailed."""
-        if self._options.on_renew is not None and self._renewed:
+        """Run the on-renew command if anything was renewed since it last succeeded. HookFailed, OSError."""
+        if self._options.on_renew is not None and (tokens := self._pending.tokens()):
             run_hook(self._options.on_renew)
+            self._pending.clear(tokens)
 
 
 def _preview(pem: bytes) -> str:

@@ -52,6 +52,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         for name in _AUTHENTICATED:
             if getattr(options, name):
                 result.error(f"{_option(name)} needs --user-key with the key and certificate of a user")
+    if options.ca_url is None and not options.status:
+        result.error("--ca-url is needed, for everything but --status")
+    if options.json and not options.status:
+        result.error("--json goes with --status")
     if conflict := _conflict(options):
         result.error(conflict)
     return options
@@ -78,7 +82,9 @@ def _option(name: str) -> str:
 
 
 def _add_general(group: Parser) -> None:
-    group.add_argument("--ca-url", metavar="URL", required=True, help="the server's HTTP address")
+    group.add_argument(
+        "--ca-url", metavar="URL", help="the server's HTTP address; needed for everything but --status"
+    )
     for option, default, what in (
         ("--ca-crt", "cas.crt.pem", "CA certificates of services"),
         ("--user-ca-crt", "cau.crt.pem", "CA certificates of users"),
@@ -110,7 +116,9 @@ def _add_general(group: Parser) -> None:
     group.add_argument(
         "--on-renew",
         metavar="EXECUTABLE",
-        help="a program to run, without a shell, after anything was renewed: CA, revocation list, certificate",
+        type=Path,
+        help="a program to run, without a shell, after anything was renewed: CA, revocation list, certificate; if it "
+        "fails, the next call with this option runs it again",
     )
     group.add_argument(
         "--user-key", metavar="FILE", type=Path, help="the key and certificate of a user, in one file"
@@ -149,6 +157,12 @@ def _add_anonymous(group: argparse._ArgumentGroup) -> None:
         ("CRT", "KEY"),
         "renew a certificate in place, if it is due; KEY is ignored if CRT holds the key",
     )
+    group.add_argument(
+        "--status",
+        action="store_true",
+        help="only say what is here, what is next, and when; asks no server",
+    )
+    group.add_argument("--json", action="store_true", help="with --status: for programs")
     group.add_argument(
         "--update-user",
         action="store_true",

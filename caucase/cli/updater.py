@@ -9,16 +9,27 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 from caucase import clock
-from caucase.cli.common import EX_OK, run, run_hook
-from caucase.cli.updater_options import PROGRAM, from_flags, parse, parser
+from caucase.cli.client_status import AuthorityFiles, ClientStatus, HeldCertificate, show
+from caucase.cli.common import EX_OK, complain, run, run_hook
+from caucase.cli.updater_options import PROGRAM, from_flags, parse
+from caucase.client.authorities import read_lists, read_trusted
 from caucase.client.pending import DEPLOY_PENDING, Pending
-from caucase.client.updater import Outcome, Surroundings, one_pass
+from caucase.client.updater import (
+    Outcome,
+    Places,
+    Surroundings,
+    Task,
+    look,
+    one_pass,
+    plan,
+    renewal_due,
+)
 from caucase.config.updater import UpdaterConfig
-
-# The parser as in the module of every command: completion and the manual's test look for it there.
-__all__ = ["main", "parser"]
+from caucase.core.trust import valid_only
+from caucase.errors import EX_ERROR, CaucaseError
 
 # Between two looks for a signature with --wait: at first a user may be sitting there, later it takes a while.
 _WAIT_SECONDS = 2.0
@@ -31,18 +42,66 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _execute(options: argparse.Namespace) -> int:
+    if options.deploy:
+        return _deploy(options.config)
     config = _config(options)
     of_file = options.config is not None
     pending = Pending(
         folder=config.directory.absolute(), name=DEPLOY_PENDING if of_file else f".{config.name}.on-renew"
     )
+    if options.status:
+        show(_status(config, pending), as_json=options.json)
+        return EX_OK
+    code = EX_OK
     try:
         _pass(options, config, pending)
-    finally:
+    except (CaucaseError, OSError) as error:
+        complain(PROGRAM, error)
+        code = EX_ERROR
+    if not of_file:
         # Also after a failure: what was replaced before that has to be known, too.
-        if not of_file:
-            _run_hook(options, pending)
+        _run_hook(options, pending)
+    return code
+
+
+def _deploy(path: Path) -> int:
+    from caucase.client.deploy import deploy, load_for_root
+
+    deploy(load_for_root(path), say=print)
     return EX_OK
+
+
+def _status(config: UpdaterConfig, pending: Pending) -> ClientStatus:
+    here, now, places = look(config), clock.now(), Places.of(config)
+    planned = plan(here, config, now)
+    authorities = [
+        AuthorityFiles(
+            name=mode.context.upper(),
+            cas=valid_only(read_trusted(files), now),
+            lists=read_lists(places.lists) if files == places.own_ca else (),
+        )
+        for mode, files in places.cas
+    ]
+    held = []
+    if here.certificate is not None and config.crt is not None:
+        held.append(
+            HeldCertificate(
+                path=config.crt,
+                certificate=here.certificate,
+                due=renewal_due(here.certificate, config.threshold),
+                is_revoked=here.is_revoked,
+            )
+        )
+    waiting = here.memory.request if Task.FETCH in planned.tasks else None
+    return ClientStatus(
+        ca_url=config.ca_url,
+        now=now,
+        authorities=authorities,
+        certificates=held,
+        pending=None if waiting is None else waiting.csr_id,
+        next_due=planned.next_due,
+        undeployed=bool(pending.tokens()),
+    )
 
 
 def _run_hook(options: argparse.Namespace, pending: Pending) -> None:

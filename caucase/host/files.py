@@ -13,7 +13,10 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+
+_TEMPORARY = ".caucase-"
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -30,7 +33,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # mkstemp opens with O_EXCL and 0600: until it is the new file's, owner and mode let nobody else in.
-        descriptor, temporary = tempfile.mkstemp(prefix=".caucase-", dir=target.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=target.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 if existing is not None:
@@ -48,6 +51,18 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def remove_leftovers(folder: Path, *, older_than: datetime) -> None:
+    """Remove temporaries of ``write_atomic`` in ``folder`` that a killed process has left; a key may be in them.
+
+    OSError. Those that are not old may be somebody's who is writing just now.
+    """
+    for path in folder.iterdir():
+        if path.name.startswith(_TEMPORARY):
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_mtime < older_than.timestamp():
+                    path.unlink()
 
 
 def read_limited(path: Path, limit: int) -> bytes:

@@ -11,9 +11,17 @@ from cryptography import x509
 from caucase.authority import AuditEvent, Authority, RequestId
 from caucase.core.profile import is_auto_signed
 from caucase.core.x509 import key_id, load_certificate, load_request, not_after, not_before, public_key
-from caucase.errors import CaucaseError, DuplicateKey, Malformed, NotAcceptable, NotFound, QueueFull
+from caucase.errors import (
+    CaucaseError,
+    CertificateInvalid,
+    DuplicateKey,
+    Malformed,
+    NotAcceptable,
+    NotFound,
+    QueueFull,
+)
 
-from .world import ADDRESS, BOSS, PERIOD, POLICY, World, at_once, fetch, services, users
+from .world import ADDRESS, BOSS, PERIOD, POLICY, World, at_once, fetch, revocation, services, users
 
 MOMENT = timedelta(microseconds=1)
 DAY = timedelta(days=1)
@@ -297,6 +305,19 @@ def test_duplicate_key_also_in_a_race(authority: Authority, world: World) -> Non
     results = at_once(*(lambda csr=csr: submit(authority.users, csr) for csr in csrs))
     assert sum(isinstance(result, DuplicateKey) for result in results) == 5
     assert len(authority.users.requests.pending()) == 1
+
+
+def test_approved_again_after_a_revocation(authority: Authority, world: World) -> None:
+    """Whoever runs the server must not believe that the holder can sign."""
+    csr = world.make_csr("alice")
+    made = load_certificate(authority.users.requests.approve(csr, by=BOSS))
+    assert load_certificate(authority.users.requests.approve(csr, by=BOSS)) == made
+    authority.users.revocations.revoke(revocation(made), by=BOSS, address=ADDRESS)
+    before = len(world.audit.events)
+    with pytest.raises(CertificateInvalid, match="has been revoked") as caught:
+        authority.users.requests.approve(csr, by=BOSS)
+    assert "new key" in caught.value.hint
+    assert len(world.audit.events) == before
 
 
 # How long an answer is kept

@@ -296,7 +296,8 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", "crt", "ca.crt.json":
                 self.answer(200, json.dumps([item.to_json() for item in authority.chain]).encode())
             case "PUT", "csr", "":
-                csr_id = str(secrets.randbits(63))
+                known = (known_id for known_id, pem in authority.requests.items() if pem == self.body)
+                csr_id = next(known, str(secrets.randbits(63)))
                 authority.requests[csr_id] = self.body
                 self.answer(201, Location=csr_id)
             case "PUT", "crt", "renew":

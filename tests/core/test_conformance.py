@@ -220,7 +220,7 @@ def test_https(https, host: str, kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("host", "other"),
-    [("ca.example.com", "ca.example.net"), ("192.0.2.1", "192.0.2.2"), ("192.0.2.1", "ca.example.com"), ("[2001:db8::1]", "[2001:db8::2]"), ("[2001:db8::1]", "localhost")],
+    [("ca.example.com", "ca.example.net"), ("192.0.2.1", "192.0.2.2"), ("192.0.2.1", "ca.example.com"), ("[2001:db8::1]", "[2001:db8::2]"), ("[2001:db8::1]", "localhost"), ("ca.example.com", "192.0.2.1"), ("ca.example.com", "[2001:db8::1]")],
 )  # fmt: skip
 def test_https_ca_speaks_for_no_other_host(https, host: str, other: str) -> None:
     ca, leaf = https(host, "ec:P-256", leaf_host=other)

@@ -26,8 +26,10 @@ COMMANDS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())[
 
 def parser_of(command: str) -> argparse.ArgumentParser:
     module, _, function = COMMANDS[command].partition(":")
-    main = getattr(importlib.import_module(module), function)
-    result: argparse.ArgumentParser = sys.modules[main.__module__].parser()
+    home = getattr(importlib.import_module(module), function).__module__
+    if not hasattr(sys.modules[home], "parser"):
+        home += "_options"
+    result: argparse.ArgumentParser = importlib.import_module(home).parser()
     return result
 
 

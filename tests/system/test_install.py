@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import debian
+from .commands import CURL, URL, make_user, request
 from .machine import Machine, wait_for
 
-URL = "http://localhost:8009"
-CURL = "curl --silent --show-error --max-time 30"
 LISTENING = ("caucased.socket", "caucased-https.socket")
 TIMERS = ("caucased-backup.timer", "caucased-refresh.timer")
 SERVICES = ("caucased.service", "caucased-backup.service", "caucased-refresh.service")
@@ -48,34 +47,25 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
     ).splitlines()
     assert states
     assert not [line for line in states if line.split()[1] == "enabled"]
-    request = (
-        "openssl req -newkey rsa:2048 -nodes -keyout {0}.key.pem -out {0}.csr.pem -subj /CN={0} 2>/dev/null"
-    )
-    fresh.run(
-        f"cd && {request.format('mallory')} && caucase --ca-url {URL} --mode user --send-csr mallory.csr.pem"
-    )
-    fresh.run(f"cd && ! caucase --ca-url {URL} --mode user --get-crt 1 mallory.key.pem")
+    asking = f"cd && caucase --ca-url {URL}"
+    fresh.run(f"cd && {request('mallory')}")
+    fresh.run(f"{asking} --mode user --send-csr mallory.csr.pem | cut -d ' ' -f 1 >id")
+    assert fresh.attempt(f"{asking} --mode user --get-crt $(cat id) mallory.key.pem").returncode == 2
 
     # The first user is made here, and signs from then on.
+    alice = make_user(fresh)
     fresh.run(
-        f"cd && {request.format('alice')} && caucased-manage --sign-user-csr alice.csr.pem alice.crt.pem"
+        f"cd && {request('www')} && caucase --ca-url {URL} --send-csr www.csr.pem | cut -d ' ' -f 1 >id"
     )
-    fresh.run("cd && cat alice.key.pem alice.crt.pem >alice.pem && chmod 600 alice.pem")
-    fresh.run(
-        f"cd && {request.format('www')} && caucase --ca-url {URL} --send-csr www.csr.pem"
-        f" && caucase --ca-url {URL} --user-key alice.pem --sign-csr 1"
-        f" && caucase --ca-url {URL} --get-crt 1 www.crt.pem && openssl verify -CAfile cas.crt.pem www.crt.pem"
-    )
+    fresh.run(f"{asking} --user-key {alice} --sign-csr $(cat id)")
+    fresh.run(f"{asking} --get-crt $(cat id) www.crt.pem && openssl verify -CAfile cas.crt.pem www.crt.pem")
     # As root made it, the server's files are the server's.
     assert fresh.run("find /var/lib/caucased ! -user caucase") == ""
     assert fresh.run("systemctl --failed --quiet --no-legend") == ""
 
 
 def test_the_first_user_before_the_first_connection(machine: Machine) -> None:
-    machine.run(
-        "openssl req -newkey rsa:2048 -nodes -keyout /root/a.key -out /root/a.csr -subj /CN=a 2>/dev/null"
-    )
-    machine.run("cd / && caucased-manage --sign-user-csr root/a.csr root/a.crt")
+    make_user(machine)
     assert machine.run("find /var/lib/caucased ! -user caucase") == ""
     assert machine.run("find /var/lib/caucased -type f -perm /077") == ""
     machine.run(f"{CURL} --fail {URL}/cas/crt/ca.crt.pem")

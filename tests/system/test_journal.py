@@ -13,6 +13,11 @@ def entries(machine: Machine, match: str) -> list[dict[str, str]]:
     return [json.loads(line) for line in lines]
 
 
+def serial_of(machine: Machine) -> str:
+    """Of the certificate that is there at the moment, as the journal has it."""
+    return f"{int(machine.run('openssl x509 -noout -serial -in /root/www.crt.pem').partition('=')[2], 16):x}"
+
+
 def test_the_life_of_a_certificate(machine: Machine) -> None:
     alice = make_user(machine)
     asking = f"cd && caucase --ca-url {URL}"
@@ -20,9 +25,9 @@ def test_the_life_of_a_certificate(machine: Machine) -> None:
     number = machine.run("cut -d ' ' -f 1 /root/sent")
     machine.run(f"{asking} --user-key {alice} --sign-csr {number}")
     machine.run(f"{asking} --get-crt {number} www.crt.pem")
-    serial = str(int(machine.run("openssl x509 -noout -serial -in /root/www.crt.pem").partition("=")[2], 16))
+    serial = serial_of(machine)
     machine.run(f"{asking} --threshold 1000 --renew-crt www.crt.pem www.key.pem")
-    renewed = str(int(machine.run("openssl x509 -noout -serial -in /root/www.crt.pem").partition("=")[2], 16))
+    renewed = serial_of(machine)
     machine.run(f"{asking} --revoke-crt www.crt.pem www.key.pem")
     # What is refused is told, too, and what it brought along is not.
     machine.run(f"{CURL} --output /dev/null --request DELETE {URL}/cas/csr/{number}")

@@ -16,6 +16,7 @@ from caucase.appliance import look
 from caucase.authority import CaStatus, ContextName, ContextStatus, Status
 from caucase.cli.common import EX_OK
 from caucase.cli.manage.action import Action
+from caucase.cli.table import table
 from caucase.cli.timeline import Row, draw
 from caucase.config.schema import ServerConfig
 from caucase.core.rollover import Phase
@@ -126,7 +127,7 @@ def text(status: Status, *, width: int) -> list[str]:
         "",
         *draw(bars, now=status.now, width=width),
         "",
-        *_table([_HEADINGS, *_lines(status)]),
+        *table([_HEADINGS, *_lines(status)]),
     ]
 
 
@@ -189,11 +190,3 @@ def _next_phase(ca: CaStatus, now: datetime) -> str:
         return "forgotten"
     following = next((span for span in ca.spans if span.start > now), None)
     return "ends" if following is None else f"{following.phase.value} {following.start:{_DATE}}"
-
-
-def _table(lines: list[tuple[str, str, str, str]]) -> list[str]:
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEADINGS))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]

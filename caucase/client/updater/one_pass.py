@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from caucase.client.api import Client, Mode
 from caucase.client.updater.carry_out import Changing, carry_out
 from caucase.client.updater.look import look
 from caucase.client.updater.places import Places
-from caucase.client.updater.plan import Deadline, Plan, Task, plan
+from caucase.client.updater.plan import THE_CERTIFICATE, Deadline, Plan, Task, plan
 from caucase.clock import Clock
 from caucase.config.updater import UpdaterConfig
 from caucase.errors import CaucaseError, CertificateInvalid, Expiring, ServerRefused, Unreachable
-from caucase.host.files import exclusive
+from caucase.host.files import exclusive, remove_leftovers
 
 # Seconds before another attempt, on the average: what a server that is being restarted needs. What takes longer
 # is left to the next pass.
 _PAUSES = (1.0, 4.0)
+# No file takes so long to be written.
+_LEFTOVER_AGE = timedelta(hours=1)
 # Statuses that say that the server is not well, rather than that the request is not.
 _UNWELL = 500
 _TOO_MANY = 429
@@ -58,6 +60,7 @@ def one_pass(config: UpdaterConfig, around: Surroundings) -> Outcome:
     places = Places.of(config)
     config.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(places.lock):
+        remove_leftovers(config.directory, older_than=around.clock() - _LEFTOVER_AGE)
         return _one_pass(config, around)
 
 
@@ -110,7 +113,7 @@ def _check_deadlines(planned: Plan, now: datetime, pending: str, trouble: Caucas
     reason = "the server has nothing newer"
     if trouble is not None:
         reason = trouble.message.rstrip(".")
-    elif pending:
+    elif pending and any(deadline.what == THE_CERTIFICATE for deadline in near):
         reason = f"request {pending} waits for a user's signature"
     raise Expiring(
         f"{_sentence(near, now)}, and could not be replaced: {reason}.", trouble.hint if trouble else ""

@@ -28,6 +28,8 @@ _LIST_SHARE = 1 / 2
 # The margin of what fails the unit, as a share of the threshold: half of the time for renewing has passed in vain.
 _MARGIN_SHARE = 1 / 2
 
+THE_CERTIFICATE = "the certificate"
+
 
 class Task(enum.Enum):
     """What a pass may have to ask the server for. With any of them CA certificates and lists are fetched, too."""
@@ -138,7 +140,7 @@ def _list_due(dates: ListDates, threshold: timedelta) -> datetime:
 def _deadlines(here: Here, config: UpdaterConfig) -> Iterator[Deadline]:
     if here.certificate is not None:
         end, due = not_after(here.certificate), renewal_due(here.certificate, config.threshold)
-        yield _deadline("the certificate", end, due)
+        yield _deadline(THE_CERTIFICATE, end, due)
     for dates in here.lists:
         name = f"the revocation list of CA {dates.issuer.hex()}"
         yield _deadline(name, dates.next_update, _list_due(dates, config.crl_threshold))

@@ -1,0 +1,211 @@
+"""``--status`` on a client: which certificates are here, what is next, and when. Files are read, nobody is asked.
+
+The keys of the JSON document are described in docs/updater.md and stay.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from caucase.cli.table import table
+from caucase.cli.timeline import Row, draw
+from caucase.core import rollover
+from caucase.core.rollover import CA_PERIODS, Lifetime, Roles, Span
+from caucase.core.x509 import (
+    KeyId,
+    authority_key_id,
+    next_update,
+    not_after,
+    not_before,
+    subject_key_id,
+    this_update,
+)
+
+_HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
+_DATE = "%Y-%m-%d %H:%M"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorityFiles:
+    """The CA certificates and revocation lists of one authority that are here. ``name``: CAU or CAS."""
+
+    name: str
+    cas: Sequence[x509.Certificate]
+    lists: Sequence[x509.CertificateRevocationList]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldCertificate:
+    """A certificate whose key is here. ``due``: when it is renewed."""
+
+    path: Path
+    certificate: x509.Certificate
+    due: datetime
+    is_revoked: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientStatus:
+    """What is here at ``now``. ``pending``: id of the request that waits for a signature. ``next_due``: when the
+    server is asked next. ``undeployed``: whether what is new has yet to be deployed. These are ``None`` where
+    nobody keeps count of them.
+    """
+
+    ca_url: str | None
+    now: datetime
+    authorities: Sequence[AuthorityFiles]
+    certificates: Sequence[HeldCertificate]
+    pending: str | None = None
+    next_due: datetime | None = None
+    undeployed: bool | None = None
+
+
+def show(status: ClientStatus, *, as_json: bool) -> None:
+    """Print it, for programs or for people."""
+    if as_json:
+        print(json.dumps(document(status), indent=2))
+    else:
+        print("\n".join(text(status, width=shutil.get_terminal_size().columns)))
+
+
+# For programs
+
+
+def document(status: ClientStatus) -> dict[str, Any]:
+    """The JSON document. Dates are ISO 8601 in UTC, key identifiers and serials hexadecimal."""
+    return {
+        "ca_url": status.ca_url,
+        "now": _iso(status.now),
+        "certificates": [
+            {
+                "path": str(held.path),
+                "subject": held.certificate.subject.rfc4514_string(),
+                "serial": f"{held.certificate.serial_number:x}",
+                "not_before": _iso(not_before(held.certificate)),
+                "not_after": _iso(not_after(held.certificate)),
+                "renewal_due": _iso(held.due),
+                "revoked": held.is_revoked,
+            }
+            for held in status.certificates
+        ],
+        "pending_request": status.pending,
+        "next_check_due": _iso(status.next_due),
+        "deployment_pending": status.undeployed,
+        "authorities": [_authority_document(authority, status.now) for authority in status.authorities],
+    }
+
+
+def _authority_document(authority: AuthorityFiles, now: datetime) -> dict[str, Any]:
+    lives = _Lives.of(authority.cas, now)
+    return {
+        "name": authority.name.lower(),
+        "cas": [
+            {
+                "subject": ca.subject.rfc4514_string(),
+                "key_id": subject_key_id(ca).hex(),
+                "phase": phase.value,
+                "not_before": _iso(not_before(ca)),
+                "not_after": _iso(not_after(ca)),
+            }
+            for ca, phase in zip(authority.cas, lives.roles.phases, strict=True)
+        ],
+        "lists": [
+            {
+                "issuer": _issuer(crl).hex(),
+                "this_update": _iso(this_update(crl)),
+                "next_update": _iso(next_update(crl)),
+            }
+            for crl in authority.lists
+        ],
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# For people
+
+
+def text(status: ClientStatus, *, width: int) -> list[str]:
+    """A head line, the timeline in ``width`` columns, and a table."""
+    bars = [
+        Row(label=f"{authority.name} ca {number}", spans=spans)
+        for authority in status.authorities
+        for number, spans in enumerate(_Lives.of(authority.cas, status.now).timeline, 1)
+    ]
+    where = f"{status.ca_url} as seen from here" if status.ca_url else "As seen from here"
+    return [
+        f"{where} at {status.now:{_DATE}} UTC",
+        "",
+        *(draw(bars, now=status.now, width=width) or ["No CA certificate is here yet."]),
+        "",
+        *table([_HEADINGS, *_lines(status)]),
+    ]
+
+
+def _lines(status: ClientStatus) -> Iterator[tuple[str, str, str, str]]:
+    for held in status.certificates:
+        end = not_after(held.certificate)
+        state = "REVOKED" if held.is_revoked else _validity(end, status.now)
+        yield str(held.path), state, f"{end:{_DATE}}", f"renewed {held.due:{_DATE}}"
+    if status.pending is not None:
+        yield f"request {status.pending}", "waiting", "", "a user signs or rejects"
+    for authority in status.authorities:
+        lives = _Lives.of(authority.cas, status.now)
+        numbers = {subject_key_id(ca): number for number, ca in enumerate(authority.cas, 1)}
+        for ca, phase, spans in zip(authority.cas, lives.roles.phases, lives.timeline, strict=True):
+            following = next((span for span in spans if span.start > status.now), None)
+            yield (
+                f"{authority.name} ca {numbers[subject_key_id(ca)]}",
+                phase.value,
+                f"{not_after(ca):{_DATE}}",
+                "ends" if following is None else f"{following.phase.value} {following.start:{_DATE}}",
+            )
+        for crl in authority.lists:
+            end_of_list = next_update(crl)
+            number = numbers.get(_issuer(crl))
+            yield (
+                f"{authority.name} list of ca {number or _issuer(crl).hex()}",
+                "valid" if end_of_list is None else _validity(end_of_list, status.now),
+                "" if end_of_list is None else f"{end_of_list:{_DATE}}",
+                "" if number else "its CA is not trusted here",
+            )
+    if status.next_due is not None:
+        yield "next question to the server", "", "", f"{status.next_due:{_DATE}}"
+    if status.undeployed:
+        yield "deployment", "PENDING", "", "caucase-updater --deploy"
+
+
+def _validity(end: datetime, now: datetime) -> str:
+    return "valid" if now <= end else "EXPIRED"
+
+
+def _issuer(crl: x509.CertificateRevocationList) -> KeyId:
+    return authority_key_id(crl) or KeyId(b"")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lives:
+    """The lives of an authority's CAs. A client is not told the period; it is a fixed share of the CA's life."""
+
+    roles: Roles
+    timeline: list[list[Span]]
+
+    @classmethod
+    def of(cls, cas: Sequence[x509.Certificate], now: datetime) -> _Lives:
+        lifetimes = [Lifetime(not_before=not_before(ca), not_after=not_after(ca)) for ca in cas]
+        period = (
+            max((life.not_after - life.not_before for life in lifetimes), default=timedelta(0)) / CA_PERIODS
+        )
+        return cls(
+            roles=rollover.roles(lifetimes, now, period), timeline=rollover.timeline(lifetimes, period)
+        )
