@@ -23,7 +23,8 @@ SECONDS = 600
 
 # Nothing of caucase's needs: those come with its packages. curl and openssl are what an administrator would use.
 _MINIMAL = ("ca-certificates", "curl", "dbus", "iproute2", "openssl", "systemd-sysv")
-# Fetched beforehand, because a booted machine has no network: what the packages depend on, and the web server.
+# Fetched beforehand, because a booted machine has no network: what the packages depend on, the web server, and what
+# moves the clock.
 _FETCHED = (
     *(
         "python3-aiohttp",
@@ -32,7 +33,7 @@ _FETCHED = (
         "python3-sdnotify",
         "python3-systemd",
     ),
-    *("python3-urllib3", "python3-yaml", "nginx"),
+    *("python3-urllib3", "python3-yaml", "faketime", "nginx"),
 )
 
 

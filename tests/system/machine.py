@@ -20,6 +20,13 @@ from .debian import overlay
 SECONDS = 90
 _BOOT_SECONDS = 60
 
+_ENVIRONMENT = {
+    "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "HOME": "/root",
+    "DEBIAN_FRONTEND": "noninteractive",
+}
+
 Value = TypeVar("Value")
 
 running: list[Machine] = []
@@ -91,12 +98,7 @@ class Machine:
         """Run a shell script as root; standard error is part of the output."""
         return subprocess.run(
             [*self._enter(), "/bin/bash", "-c", script],
-            env={
-                "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-                "LC_ALL": "C.UTF-8",
-                "HOME": "/root",
-                "DEBIAN_FRONTEND": "noninteractive",
-            },
+            env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -116,7 +118,7 @@ class Machine:
         """A script that goes on meanwhile."""
         return subprocess.Popen(
             [*self._enter(), "/bin/bash", "-c", script],
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"},
+            env=_ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -132,17 +134,22 @@ class Machine:
         return self.run(f"journalctl --sync; journalctl --no-pager --output=cat {shlex.join(matches)}")
 
     def write(self, path: str, text: str) -> None:
-        """Make a file, and the folders above it."""
-        target = self.root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        """Make a file, and the folders above it. Within the machine: a symbolic link there could lead out of its root."""
+        subprocess.run(
+            [*self._enter(), "/bin/sh", "-c", 'mkdir -p "$(dirname "$1")" && cat >"$1"', "sh", path],
+            env=_ENVIRONMENT,
+            input=text,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
 
     def drop_in(self, unit: str, text: str) -> None:
         """What ``systemctl edit`` does; an empty text takes it away."""
         if text:
             self.write(f"/etc/systemd/system/{unit}.d/test.conf", text)
         else:
-            (self.root / f"etc/systemd/system/{unit}.d/test.conf").unlink()
+            self.run(f"rm /etc/systemd/system/{unit}.d/test.conf")
         self.run("systemctl daemon-reload")
 
     def report(self) -> str:

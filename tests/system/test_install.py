@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import debian
 from .commands import CURL, URL, make_user, request
-from .machine import Machine, wait_for
+from .machine import Machine, booted, wait_for
 
 LISTENING = ("caucased.socket", "caucased-https.socket")
 TIMERS = ("caucased-backup.timer", "caucased-refresh.timer")
@@ -62,6 +62,13 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
     # As root made it, the server's files are the server's.
     assert fresh.run("find /var/lib/caucased ! -user caucase") == ""
     assert fresh.run("systemctl --failed --quiet --no-legend") == ""
+
+
+def test_what_autopkgtest_runs(release: str, installed: tuple[Path, Path]) -> None:
+    script = debian.ROOT / "packaging" / "debian" / "tests" / "first-certificate"
+    with booted(f"autopkgtest-{release}", *installed) as machine:
+        machine.write("/root/first-certificate", script.read_text())
+        assert "www.pem: OK" in machine.run("bash /root/first-certificate")
 
 
 def test_the_first_user_before_the_first_connection(machine: Machine) -> None:
