@@ -71,6 +71,7 @@ deb:
 
 bench: venv
 	@.venv/bin/python benchmarks/start.py
+	@.venv/bin/python benchmarks/backup.py
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

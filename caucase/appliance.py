@@ -103,17 +103,21 @@ class Appliance:
         NotConfigured, ConfigError, StoreError; OSError for the key file. An authority from before goes on
         working.
         """
+        authority = self.open(config)
+        authority.maintain()
+        return authority
+
+    def open(self, config: ServerConfig) -> Authority:
+        """The authority of that configuration as it is, with nothing made yet. Raises like ``configure``."""
         policy = policy_of(config)
         if self._database is None:
             self._database = Database(config.db)
         elif self._database.path != config.db:
             raise ConfigError("db cannot change while the server runs.", "Restart it.")
-        authority = Authority(
+        return Authority(
             self._database,
             policy,
             https_file=KeyFile(config.server_key),
             clock=clock.now,
             audit=self._audit,
         )
-        authority.maintain()
-        return authority

@@ -8,8 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from hypothesis import settings
 
 from caucase.core.keys import KeyType, PrivateKey, signature_hash
+
+# A benchmark judges speed, not a test: on a busy machine any example may be slow once.
+settings.register_profile("caucase", deadline=None)
+settings.load_profile("caucase")
 
 Keys = Callable[..., PrivateKey]
 MakeCsr = Callable[..., bytes]

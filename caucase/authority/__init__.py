@@ -9,12 +9,16 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.authority import Authority
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
+from caucase.authority.examination import ContextContent, Examination, examine
+from caucase.authority.holders import Holder, Unusable, holders
 from caucase.authority.https import CredentialFile
 from caucase.authority.inspection import inspect, netloc_of
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
+from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
+from caucase.authority.takeover import TakenOver, take_over
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -23,18 +27,27 @@ __all__ = [
     "Authority",
     "CaStatus",
     "ContextAuthority",
+    "ContextContent",
     "ContextName",
     "ContextPolicy",
     "ContextStatus",
     "CredentialFile",
     "Document",
+    "Examination",
+    "Holder",
     "ListStatus",
     "PendingRequest",
     "Policy",
     "Principal",
+    "Recovery",
     "RequestId",
     "Status",
+    "TakenOver",
+    "Unusable",
     "UserStatus",
+    "examine",
+    "holders",
     "inspect",
     "netloc_of",
+    "take_over",
 ]

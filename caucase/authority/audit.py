@@ -19,6 +19,10 @@ class AuditEvent(enum.Enum):
     CA_CREATED = "ca_created"
     CRL_PUBLISHED = "crl_published"
     HTTPS_CERTIFICATE_ISSUED = "https_certificate_issued"
+    CA_IMPORTED = "ca_imported"
+    CA_EXPORTED = "ca_exported"
+    CRL_IMPORTED = "crl_imported"
+    TAKEN_OVER = "taken_over"
     AUTHENTICATION_REFUSED = "authentication_refused"
 
 

@@ -5,23 +5,34 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
+
+from cryptography import x509
 
 from caucase.authority import inspection
-from caucase.authority.audit import AuditSink
+from caucase.authority.adoption import adopt_cas
+from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.context import ContextAuthority
 from caucase.authority.document import Document
 from caucase.authority.https import CredentialFile, HttpsIdentity
 from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
-from caucase.authority.policy import PROFILES, ContextName, Policy
+from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
 from caucase.authority.status import Status
 from caucase.clock import Clock
+from caucase.core.issue import Signer
+from caucase.core.x509 import crl_number, is_signed_by
+from caucase.errors import Malformed, Untrusted
 from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
 
 # How far a clock may be ahead for a while, and nothing be lost.
 _GRACE = timedelta(days=31)
+
+# SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
+CRL_NUMBER_MAX = 1 << 62
 
 
 class Authority:
@@ -39,6 +50,7 @@ class Authority:
         """ConfigError if the database belongs to another netloc."""
         self._database = database
         self._clock = clock
+        self._audit = audit
         self._netloc = str(policy.netloc)
         counts = database.write(lambda transaction: _adopt(transaction, policy))
         keyrings = {name: Keyring(name, database, policy, clock=clock, audit=audit) for name in ContextName}
@@ -97,6 +109,55 @@ class Authority:
 
         self._database.write(delete)
 
+    def import_cas(self, signers: Sequence[Signer]) -> list[Signer]:
+        """Add CAs that were made elsewhere to those of the services; those that were not there are returned.
+
+        Conflict if there is another certificate for a key.
+        """
+        keyring = self._keyrings[ContextName.CAS]
+        return adopt_cas(keyring, self._database, signers, audit=self._audit)
+
+    def export_cas(self) -> list[Signer]:
+        """The CAs of the services with their keys, oldest first."""
+        keyring = self._keyrings[ContextName.CAS]
+        signers = [keyring.signer_of(ca) for ca in keyring.snapshot().valid(self._clock())]
+        for signer in signers:
+            self._audit(AuditEvent.CA_EXPORTED, context=keyring.name, key_id=signer.key_id.hex())
+        return signers
+
+    def import_lists(self, published: Sequence[x509.CertificateRevocationList]) -> None:
+        """Revoke what is revoked on these lists, and number the next one higher than they are.
+
+        Untrusted unless each is signed by a CA of CAU or CAS that is known here.
+        """
+        for name, lists in self._by_signer(published).items():
+            number = max(map(crl_number, lists))
+            # First, so that no list that is made from now on has a number that was seen before.
+            self._database.write(
+                partial(settings.raise_counter, context=name, name=settings.CRL_NUMBER, least=number + 1)
+            )
+            self.context(name).lists.adopt(lists)
+            self._audit(AuditEvent.CRL_IMPORTED, context=name, number=number)
+
+    def _by_signer(
+        self, published: Sequence[x509.CertificateRevocationList]
+    ) -> dict[ContextName, list[x509.CertificateRevocationList]]:
+        result: dict[ContextName, list[x509.CertificateRevocationList]] = {}
+        for one in published:
+            if crl_number(one) > CRL_NUMBER_MAX:
+                raise Malformed(f"The number of a revocation list is higher than {CRL_NUMBER_MAX}.")
+            for name in (ContextName.CAS, ContextName.CAU):
+                cas = self._keyrings[name].snapshot().cas
+                if any(is_signed_by(one, ca.certificate) for ca in cas):
+                    result.setdefault(name, []).append(one)
+                    break
+            else:
+                raise Untrusted(
+                    f"The revocation list of {one.issuer.rfc4514_string()} is not signed by a CA of this server.",
+                    "Import that CA first.",
+                )
+        return result
+
     def context(self, name: ContextName) -> ContextAuthority:
         return self.users if name is ContextName.CAU else self.services
 
@@ -137,7 +198,7 @@ def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     inspection.check_netloc(settings.first_setting(transaction, settings.NETLOC, netloc), netloc)
     counts = {}
     for name, context in ((ContextName.CAU, policy.users), (ContextName.CAS, policy.services)):
-        lock, count = f"{name}_auto_approve_count", str(context.auto_approve_count)
+        lock, count = lock_name(name), str(context.auto_approve_count)
         if policy.lock_auto_approve_count:
             settings.first_setting(transaction, lock, count)
         counts[name] = int(settings.setting(transaction, lock) or count)

@@ -45,9 +45,8 @@ class ContextAuthority:
         self._clock = clock
 
     def ca_certificate(self) -> Document:
-        """The trust anchor, PEM: the oldest valid CA certificate, out of which the others follow."""
-        now = self._clock()
-        anchor = self.keyring.ensure(now).lineage(now, self.keyring.period)[0].certificate
+        """The trust anchor: the oldest valid CA certificate, PEM."""
+        anchor = self._valid_cas()[0].certificate
         return Document.of(dump_pem(anchor), not_before(anchor))
 
     def ca_certificates(self) -> bytes:
@@ -57,9 +56,9 @@ class ContextAuthority:
     def ca_chain(self) -> Document:
         """The signed messages by which each valid CA vouches for the next, JSON, oldest first."""
         now = self._clock()
-        line = self.keyring.ensure(now).lineage(now, self.keyring.period)
-        links = [json.loads(ca.link) for ca in line[1:] if ca.link is not None]
-        newest = max(ca.lifetime.not_before for ca in line)
+        valid = self.keyring.ensure(now).valid(now)
+        links = [json.loads(ca.link) for ca in valid[1:] if ca.link is not None]
+        newest = valid[-1].lifetime.not_before
         # RFC 9110, 8.8.2.1: not in the future, where a wrong clock may have put a CA.
         return Document.of(json.dumps(links).encode("ascii"), min(newest, now))
 

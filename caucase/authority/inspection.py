@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from caucase.authority.audit import AuditEvent
+from caucase.authority.holders import holders
 from caucase.authority.https import CredentialFile, HttpsIdentity
 from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
@@ -18,15 +19,12 @@ from caucase.clock import Clock
 from caucase.core.netloc import NetLoc
 from caucase.core.x509 import (
     Serial,
-    authority_key_id,
     key_id,
-    load_certificate_der,
     not_after,
     not_before,
-    public_key,
 )
 from caucase.errors import ConfigError, StoreError
-from caucase.store import Database, Transaction, issued, requests, revocations, settings
+from caucase.store import Database, Transaction, requests, revocations, settings
 from caucase.store.revocations import CrlDates
 from caucase.store.schema import from_seconds
 
@@ -81,7 +79,7 @@ def status(
     """What there is at ``now``, in one consistent view of the database."""
     with database.read() as transaction:
         contexts = tuple(_context_status(transaction, keyring, now) for keyring in keyrings.values())
-        users = _users(transaction, int(now.timestamp()))
+        users = _users(transaction, now)
     due, end = https.dates() or (None, None)
     return Status(netloc=netloc, now=now, contexts=contexts, https_not_after=end, https_due=due, users=users)
 
@@ -111,22 +109,15 @@ def _list_status(row: CrlDates, life: timedelta) -> ListStatus:
     )
 
 
-def _users(transaction: Transaction, now: int) -> tuple[UserStatus, ...]:
-    certificates = map(load_certificate_der, issued.select_certificates(transaction, ContextName.CAU, now))
+def _users(transaction: Transaction, now: datetime) -> tuple[UserStatus, ...]:
     users = [
         UserStatus(
-            subject=certificate.subject.rfc4514_string(),
-            serial=Serial(certificate.serial_number),
-            key_id=key_id(public_key(certificate)),
-            not_before=not_before(certificate),
-            not_after=not_after(certificate),
+            subject=holder.subject,
+            serial=Serial(holder.certificate.serial_number),
+            key_id=key_id(holder.key),
+            not_before=not_before(holder.certificate),
+            not_after=not_after(holder.certificate),
         )
-        for certificate in certificates
-        if not revocations.is_revoked(
-            transaction,
-            ContextName.CAU,
-            Serial(certificate.serial_number),
-            authority_key_id(certificate),
-        )
+        for holder in holders(transaction, now)[0]
     ]
     return tuple(sorted(users, key=lambda user: (user.subject, user.not_after)))

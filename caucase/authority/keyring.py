@@ -6,6 +6,7 @@ be signed, and not before.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.status import CaStatus
 from caucase.clock import Clock
 from caucase.core import message, profile, rollover
+from caucase.core.chain import vouch
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.profile import Extension
 from caucase.core.rollover import Lifetime, Roles
@@ -24,7 +26,6 @@ from caucase.core.x509 import (
     KeyId,
     Serial,
     dump_der,
-    dump_pem,
     dump_private_key_der,
     is_signed_by,
     load_certificate,
@@ -75,25 +76,14 @@ class CaSet:
     def roles(self, now: datetime, period: timedelta) -> Roles:
         return rollover.roles([ca.lifetime for ca in self.cas], now, period)
 
-    def lineage(self, now: datetime, period: timedelta) -> list[Ca]:
-        """The valid CAs that vouch for the one that signs, that one, and those that follow: each is vouched for
-        by the one before. Empty when none is valid.
+    def unlinked(self, now: datetime) -> list[tuple[Ca, Ca]]:
+        """Pairs of valid CAs, one right after the other, where the first does not vouch for the second.
 
-        That is the order in which they were made, which a wrong clock can make differ from that of their
-        dates.
+        There are some only if a wrong clock has put a CA among the others, or if they were imported.
         """
-        signing = self.roles(now, period).signing
-        if signing is None:
-            return []
-        valid = self.valid(now)
-        named = {ca.key_id: ca for ca in valid}
-        followers = {ca.predecessor: ca for ca in valid if ca.predecessor is not None}
-        line = [self.cas[signing]]
-        while (before := line[0].predecessor) in named:
-            line.insert(0, named[before])
-        while (after := followers.get(line[-1].key_id)) is not None:
-            line.append(after)
-        return line
+        return [
+            (old, new) for old, new in itertools.pairwise(self.valid(now)) if new.predecessor != old.key_id
+        ]
 
     def find(self, key_id: KeyId | None, now: datetime) -> Ca | None:
         """The valid CA with that key identifier."""
@@ -161,15 +151,15 @@ class Keyring:
         return self.signer_of(current.cas[index])
 
     def lasting_signer(self) -> Signer:
-        """The CA that signs now, or, where that would cut a certificate short, the newest. For certificates
-        that need no known CA, because their holder hands it out together with them.
+        """The CA that signs now, or, where that would cut a certificate short, the one that ends last. For
+        certificates that need no known CA, because their holder hands it out together with them.
         """
         now = self._clock()
         signer = self.signer()
-        if not_after(signer.certificate) < now + self.period:
-            line = self.snapshot().lineage(now, self.period)
-            return self.signer_of(max(line, key=lambda ca: ca.lifetime.not_after))
-        return signer
+        if not_after(signer.certificate) >= now + self.period:
+            return signer
+        begun = [ca for ca in self.snapshot().valid(now) if ca.lifetime.not_before <= now]
+        return self.signer_of(max(begun, key=lambda ca: ca.lifetime.not_after)) if begun else signer
 
     def is_settled(self, now: datetime) -> bool:
         """Whether some CA has been signing for long enough to show that the clock is right.
@@ -202,14 +192,19 @@ class Keyring:
                 raise ConfigError(error.message, error.hint) from None
 
     def ensure(self, now: datetime) -> CaSet:
-        """Make a CA if none is valid, or the successor if it is due; of several that race, one wins."""
+        """Make a CA if none is valid, or the successor if it is due; of several that race, one wins. Each valid
+        CA is vouched for by the one before it.
+        """
         current = self.snapshot()
-        if not self._is_due(current, now):
+        if not self._is_due(current, now) and not current.unlinked(now):
             return current
         with self._making:  # another thread may have made it in the meantime
             current = self.snapshot()
             if self._is_due(current, now):
                 self._make(current, now)
+                current = self.snapshot()
+            if unlinked := current.unlinked(now):
+                self._link_up(current.generation, unlinked)
         return self.snapshot()
 
     def _is_due(self, current: CaSet, now: datetime) -> bool:
@@ -219,23 +214,18 @@ class Keyring:
     def _make(self, current: CaSet, now: datetime) -> None:
         life = PROFILES[self.name].ca_periods * self.period
         key, validity = self._policy.key_type.generate(), Validity.starting(now, life)
-        line = current.lineage(now, self.period)
-        predecessor = line[-1] if line else None
-        if predecessor is None:
-            subject, extensions, link = *self._first_ca(), None
-            made = issue_ca(
-                key, subject=subject, extensions=extensions, validity=validity, serial=random_serial()
-            )
+        valid = current.valid(now)
+        older = [ca for ca in valid if ca.lifetime.not_before <= validity.not_before]
+        if valid:
+            model = (older or valid)[-1].own_copy()
+            subject, extensions = model.subject, profile.inherited_ca_extensions(model)
         else:
-            made = issue_ca(
-                key,
-                subject=predecessor.certificate.subject,
-                extensions=profile.inherited_ca_extensions(predecessor.own_copy()),
-                validity=validity,
-                serial=random_serial(),
-            )
-            link = self._link(predecessor, made)
-        new = cas.NewCa(row=_row(made, link), private_key=dump_private_key_der(made.key))
+            subject, extensions = self._first_ca()
+        made = issue_ca(
+            key, subject=subject, extensions=extensions, validity=validity, serial=random_serial()
+        )
+        link = self._link(older[-1], made.certificate) if older else None
+        new = new_ca(made, link)
 
         def commit(transaction: Transaction) -> bool:
             generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
@@ -259,12 +249,19 @@ class Keyring:
         https = self.name is ContextName.HTTPS
         return subject, profile.https_ca_extensions(netloc) if https else profile.ca_extensions()
 
-    def _link(self, predecessor: Ca, successor: Signer) -> str:
-        payload = {
-            "old_pem": dump_pem(predecessor.certificate).decode("ascii"),
-            "new_pem": dump_pem(successor.certificate).decode("ascii"),
-        }
-        return message.sign(payload, self.signer_of(predecessor).key).dump().decode("ascii")
+    def _link(self, old: Ca, new: x509.Certificate) -> str:
+        """By which ``old`` vouches for ``new``."""
+        return vouch(self.signer_of(old), new).dump().decode("ascii")
+
+    def _link_up(self, generation: int, pairs: list[tuple[Ca, Ca]]) -> None:
+        links = [(new.key_id, self._link(old, new.certificate)) for old, new in pairs]
+
+        def commit(transaction: Transaction) -> None:
+            if settings.counter(transaction, self.name, settings.CA_GENERATION) == generation:
+                for key_id, link in links:
+                    cas.set_link(transaction, self.name, key_id, link)
+
+        self._database.write(commit)
 
 
 def _parsed(row: cas.CaRow) -> Ca:
@@ -280,12 +277,14 @@ def _parsed(row: cas.CaRow) -> Ca:
     )
 
 
-def _row(made: Signer, link: str | None) -> cas.CaRow:
-    certificate = made.certificate
-    return cas.CaRow(
-        key_id=subject_key_id(certificate),
+def new_ca(signer: Signer, link: str | None) -> cas.NewCa:
+    """A CA as it is stored. ``link``: how its predecessor vouches for it, in JSON."""
+    certificate = signer.certificate
+    row = cas.CaRow(
+        key_id=signer.key_id,
         not_before=int(not_before(certificate).timestamp()),
         not_after=int(not_after(certificate).timestamp()),
         certificate=dump_der(certificate),
         link=link,
     )
+    return cas.NewCa(row=row, private_key=dump_private_key_der(signer.key))

@@ -8,8 +8,10 @@ whose issuer nobody knows.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from cryptography import x509
 
@@ -20,7 +22,7 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, not_after
+from caucase.core.x509 import KeyId, Serial, crl_number, not_after, revocation_date
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
@@ -29,6 +31,8 @@ from caucase.store.schema import from_seconds
 # Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
 _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.4
+# Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
+_ADOPT_BATCH = 500
 
 
 class RevocationLists:
@@ -80,6 +84,37 @@ class RevocationLists:
             revocations.insert(transaction, self._context, row)
 
         self._database.write(commit)
+
+    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> int:
+        """Revoke what is on these lists, of CAs of this context, and not known here; the highest of their numbers.
+
+        A serial that was not issued here, as far as is known, goes on all lists: the peer's name everything on each.
+        """
+        with self._database.read() as transaction:
+            last = max(ca.lifetime.not_after for ca in self._keyring.snapshot(transaction).cas)
+        entries = (
+            (Serial(entry.serial_number), revocation_date(entry)) for one in published for entry in one
+        )
+        while batch := list(islice(entries, _ADOPT_BATCH)):
+            self._database.write(partial(self._adopt, batch=batch, last=last))
+        return max((crl_number(one) for one in published), default=0)
+
+    def _adopt(
+        self, transaction: Transaction, *, batch: Sequence[tuple[Serial, datetime]], last: datetime
+    ) -> None:
+        for serial, revoked in batch:
+            if revocations.is_revoked(transaction, self._context, serial):
+                continue
+            known = issued.select(transaction, self._context, serial)
+            end = last if known is None else from_seconds(known.not_after)
+            row = revocations.RevocationRow(
+                serial=serial,
+                issuer=revocations.UNKNOWN_ISSUER if known is None else known.issuer,
+                revoked_at=int(revoked.timestamp()),
+                keep_until=int((end + self.life).timestamp()),
+                entry=crl.revocation_entry(serial, revoked),
+            )
+            revocations.insert(transaction, self._context, row)
 
     def document(self, aki: int, *, pem: bool) -> Document:
         """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""

@@ -74,3 +74,8 @@ PROFILES = {
     ),
     ContextName.HTTPS: Profile(title="Caucased CA", ca_periods=HTTPS_CA_PERIODS),
 }
+
+
+def lock_name(context: ContextName) -> str:
+    """The setting that holds the locked count of automatic signatures of CAU or CAS."""
+    return f"{context}_auto_approve_count"

@@ -22,7 +22,9 @@ from caucase.core.x509 import (
     load_certificate_der,
     load_request,
     public_key,
+    spki,
 )
+from caucase.errors import NotAcceptable
 from caucase.store import Database, Transaction, issued
 
 
@@ -45,6 +47,22 @@ class Renewals:
         csr = load_request(signed.text("renew_csr_pem").encode("utf-8", "replace"))
         self._issuer.check_own(old)
         signed.check(public_key(old))
+        return self._renewed(old, csr, address=address)
+
+    def replace(self, old: x509.Certificate, csr_pem: bytes, *, address: str) -> bytes:
+        """Like ``renew``, where possession of the key was proven in another way: by opening a backup with it.
+
+        The certificate may have expired, for nobody could renew it while there was no server. The new key must be
+        another one. Malformed, NotAcceptable, CertificateInvalid if it is revoked.
+        """
+        csr = load_request(csr_pem)
+        if spki(public_key(csr)) == spki(public_key(old)):
+            raise NotAcceptable(
+                "The request is made with the key that is to be replaced.", "Make a new key for it."
+            )
+        return self._renewed(old, csr, address=address)
+
+    def _renewed(self, old: x509.Certificate, csr: x509.CertificateSigningRequest, *, address: str) -> bytes:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         now = self._clock()
         digest = hashlib.sha256(dump_der(old) + dump_der(csr)).digest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cryptography import x509
+
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.issuer import Issuer
 from caucase.authority.lists import RevocationLists
@@ -41,11 +43,20 @@ class Revocations:
             check_validity(certificate, self._clock())
             self._lists.revoke_certificate(certificate, issuer)
             serial = Serial(certificate.serial_number)
+        user = "its holder" if by is None or not message.is_null else by.subject
+        self._report(serial, user=user, address=address)
+
+    def revoke_own(self, certificate: x509.Certificate, *, user: str, address: str) -> None:
+        """Revoke a certificate of this context's that was found in the database. CertificateInvalid, AlreadyRevoked."""
+        self._lists.revoke_certificate(certificate, self._issuer.issuer_of(certificate))
+        self._report(Serial(certificate.serial_number), user=user, address=address)
+
+    def _report(self, serial: Serial, *, user: str, address: str) -> None:
         self._audit(
             AuditEvent.CERTIFICATE_REVOKED,
             context=self.name,
             serial=f"{serial:x}",
-            user="its holder" if by is None or not message.is_null else by.subject,
+            user=user,
             address=address,
         )
 

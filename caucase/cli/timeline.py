@@ -2,9 +2,9 @@
 
 ::
 
-                 2030-01-01                      ^ now 2030-08-12            2031-07-06
-    CAS  ca 1    [============signs=============|----trusted----]
-    CAS  ca 2                    [....known.....|============signs=============]
+              2030-01-01               ^ now 2030-01-26          2030-03-02
+    CAS ca 1  [============signs============|-trusted-]
+    CAS ca 2                      [..known..|============signs============]
 """
 
 from __future__ import annotations
@@ -62,12 +62,10 @@ def _bar(spans: Sequence[Span], axis: _Axis) -> str:
     cells = [" "] * axis.columns
     for span in spans:
         begin, end = axis.column(span.start), axis.column(span.end)
-        name = span.phase.value
-        cells[begin : end + 1] = (
-            f"|{name if len(name) < end - begin else '':{_FILL[span.phase]}^{end - begin - 1}}|"[
-                : end - begin + 1
-            ]
-        )
+        inside = max(end - begin - 1, 0)
+        name = span.phase.value if len(span.phase.value) <= inside else ""
+        cells[begin + 1 : begin + 1 + inside] = f"{name:{_FILL[span.phase]}^{inside}}" if inside else ""
+        cells[begin] = cells[end] = "|"
     cells[axis.column(spans[0].start)] = "["
     cells[axis.column(spans[-1].end)] = "]"
     return "".join(cells)

@@ -7,6 +7,7 @@ succeeded: a service must never go on with a certificate that was renewed withou
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ from caucase.client.updater import (
 from caucase.config.updater import UpdaterConfig
 from caucase.core.trust import valid_only
 from caucase.errors import EX_ERROR, CaucaseError
+from caucase.host.owner import as_owner_of
 
 # Between two looks for a signature with --wait: at first a user may be sitting there, later it takes a while.
 _WAIT_SECONDS = 2.0
@@ -54,7 +56,9 @@ def _execute(options: argparse.Namespace) -> int:
         return EX_OK
     code = EX_OK
     try:
-        _pass(options, config, pending)
+        # Root trying it out must not leave files behind that the updater's own user cannot replace.
+        with as_owner_of(config.directory) if of_file else contextlib.nullcontext():
+            _pass(options, config, pending)
     except (CaucaseError, OSError) as error:
         complain(PROGRAM, error)
         code = EX_ERROR

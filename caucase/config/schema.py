@@ -127,6 +127,9 @@ class ServerConfig:
         values.path, None, "Folder for encrypted backups; without it there are none.", metavar="FOLDER"
     )
     backup_period: timedelta = _option(values.days(), "1", "Time between backups.", metavar="DAYS")
+    backup_keep: int = _option(
+        values.whole(1, 1_000_000), "30", "So many backups are kept; older ones are removed.", metavar="COUNT"
+    )
     idle_timeout: timedelta = _option(
         values.time_span,
         "10min",

@@ -146,6 +146,11 @@ def load_crl(pem: bytes) -> x509.CertificateRevocationList:
     return _parsed(lambda: _touched_crl(x509.load_pem_x509_crl(blocks[0])), "revocation list")
 
 
+def load_crl_der(der: bytes) -> x509.CertificateRevocationList:
+    """One DER CRL, like ``load_crl``."""
+    return _parsed(lambda: _touched_crl(x509.load_der_x509_crl(der)), "revocation list")
+
+
 def load_crls(pem: bytes) -> list[x509.CertificateRevocationList]:
     """All CRLs of a PEM text, perhaps none; Malformed if one of them is."""
     return [load_crl(block) for block in pem_blocks(pem, CRL)]
@@ -236,6 +241,14 @@ def authority_key_id(signed: x509.Certificate | x509.CertificateRevocationList) 
     return None if value.key_identifier is None else KeyId(value.key_identifier)
 
 
+def crl_number(crl: x509.CertificateRevocationList) -> int:
+    """The list's CRLNumber (RFC 5280 section 5.2.3), 0 when it has none."""
+    try:
+        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return 0
+
+
 def fingerprint(certificate: x509.Certificate) -> bytes:
     """SHA-256 of the DER form."""
     return hashlib.sha256(dump_der(certificate)).digest()
@@ -267,6 +280,9 @@ if hasattr(x509.Certificate, "not_valid_before_utc"):
     def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
         return crl.next_update_utc
 
+    def revocation_date(entry: x509.RevokedCertificate) -> datetime:
+        return entry.revocation_date_utc
+
 else:
 
     def not_before(certificate: x509.Certificate) -> datetime:
@@ -280,6 +296,9 @@ else:
 
     def next_update(crl: x509.CertificateRevocationList) -> datetime | None:
         return None if crl.next_update is None else _utc(crl.next_update)
+
+    def revocation_date(entry: x509.RevokedCertificate) -> datetime:
+        return _utc(entry.revocation_date)
 
 
 def check_validity(certificate: x509.Certificate, now: datetime) -> None:

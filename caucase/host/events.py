@@ -45,10 +45,28 @@ _TABLE = (
     ("ca_created", NOTICE, "2262774e5bb542908360fbab73996428", "Certificate authority created"),
     ("crl_published", INFO, "29670141fd94499991799dde61482920", "Revocation list published"),
     ("https_certificate_issued", INFO, "840f93191bee46d383b13601fecf6df5", "HTTPS certificate issued"),
+    ("ca_imported", NOTICE, "b96f17353a44436cb81014bd5c9eaf5c", "Certificate authority imported"),
+    ("ca_exported", NOTICE, "c37280fd7a8d463cbb4199179529c611", "Certificate authorities exported"),
+    ("crl_imported", NOTICE, "d666200863014d53bfec3ec416c1646f", "Revocation list imported"),
+    ("taken_over", NOTICE, "bbe490acb3844d74b3f55a0fb04532fd", "Former server's data taken over"),
     ("authentication_refused", WARNING, "677fac8ba6444391aeaf83c9f8853f28", "Authentication refused"),
     ("server_started", INFO, "25d6607a14e74e50a4c52c7c8f1ec0ba", "Server started"),
     ("server_stopped", INFO, "db1642671ad84694894a8a55d223cd8d", "Server stopped"),
     ("server_unconfigured", ERR, "ab5cb4a78e0d4bb18ab1b3235e516670", "Server is not configured"),
+    ("backup_written", INFO, "67a760e07561d79f72108e75626ad0cf", "Backup written"),
+    (
+        "backup_without_reader",
+        WARNING,
+        "fee79987e3084748fc8c14cbd6595f46",
+        "No backup, for nobody could open it",
+    ),
+    (
+        "backup_user_left_out",
+        WARNING,
+        "7a41a9edac0177a048e964eab7077392",
+        "Backup cannot be opened by a user",
+    ),
+    ("database_restored", NOTICE, "724e3b39200d897176707dcf98a0552c", "Database restored from a backup"),
     ("configuration_reloaded", NOTICE, "a6b037c2c0fc4db79754dff5099a5b36", "Configuration reloaded"),
 )
 EVENTS: Mapping[str, Event] = {

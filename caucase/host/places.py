@@ -33,9 +33,14 @@ class Place:
     name: str
     is_sealed: bool
 
+    def identity(self) -> tuple[int, int, str]:
+        """Equal for two places that are the same, whatever links lead there."""
+        folder = os.fstat(self.folder)
+        return folder.st_dev, folder.st_ino, self.name
+
     def status(self) -> os.stat_result | None:
         """What is there, ``None`` if nothing is. OSError."""
-        with _about(self.path):
+        with about(self.path):
             try:
                 return os.stat(self.name, dir_fd=self.folder, follow_symlinks=False)
             except FileNotFoundError:
@@ -46,7 +51,7 @@ class Place:
 
         OSError, also if it is something else, or larger than ``limit`` bytes.
         """
-        with _about(self.path):
+        with about(self.path):
             try:
                 # Without O_NONBLOCK a named pipe would keep us waiting.
                 descriptor = os.open(
@@ -76,7 +81,7 @@ def place(path: Path) -> Iterator[Place]:
     PermissionError for a symbolic link that somebody else could have made; OSError, also if a folder on the way
     is missing. The file itself may be.
     """
-    with _about(path):
+    with about(path):
         found = _walk(path)
     try:
         yield found
@@ -159,8 +164,8 @@ def _is_ours(status: os.stat_result) -> bool:
 
 
 @contextlib.contextmanager
-def _about(path: Path) -> Iterator[None]:
-    """Errors name the whole path."""
+def about(path: Path) -> Iterator[None]:
+    """An OSError from within names ``path``, which calls relative to a folder do not know."""
     try:
         yield
     except OSError as error:

@@ -4,6 +4,6 @@
 statements of one aggregate. Nothing here decides anything.
 """
 
-from caucase.store.db import Database, Transaction
+from caucase.store.db import Database, Transaction, damage
 
-__all__ = ["Database", "Transaction"]
+__all__ = ["Database", "Transaction", "damage"]

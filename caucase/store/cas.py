@@ -57,6 +57,12 @@ def insert(transaction: Transaction, context: str, new: NewCa) -> None:
     count(transaction, context, CA_GENERATION)
 
 
+def set_link(transaction: Transaction, context: str, key_id: KeyId, link: str) -> None:
+    """Let another CA vouch for this one."""
+    transaction.execute("UPDATE ca SET link = ? WHERE context = ? AND key_id = ?", (link, context, key_id))
+    count(transaction, context, CA_GENERATION)
+
+
 def delete_expired(transaction: Transaction, context: str, now: int) -> int:
     """Forget expired CAs, their keys and lists; how many."""
     transaction.execute(

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote
 
 from caucase.errors import StoreError
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
@@ -59,7 +60,7 @@ class Database:
         self._closed = False
         _prepare_file(path, create=create and not read_only)
         try:
-            with _store_errors(path):
+            with store_errors(path):
                 self._migrate()
         except BaseException:
             self.close()
@@ -74,7 +75,7 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[Transaction]:
         """One consistent view of the database for the calling thread. Do not nest; do not write."""
-        with _store_errors(self.path):
+        with store_errors(self.path):
             connection = self._own_connection()
             connection.execute("BEGIN")
             try:
@@ -98,9 +99,18 @@ class Database:
                 )
                 self._writer.start()
             self._queue.put(job)
-        with _store_errors(self.path):
+        with store_errors(self.path):
             result: _T = job.future.result()
             return result
+
+    def settle(self) -> None:
+        """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
+        cannot be: closing would not say so.
+        """
+        with store_errors(self.path):
+            busy = self._own_connection().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreError(f"The database {self.path} could not be completed: it is in use.")
 
     def close(self) -> None:
         """Finish the writes that were asked for and close all connections."""
@@ -154,11 +164,7 @@ class Database:
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._check_ours(connection)
-            for migration in MIGRATIONS[_number(connection, "user_version") :]:
-                for statement in _statements(migration):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            migrate(connection, _number(connection, "user_version"), len(MIGRATIONS))
         except BaseException:
             connection.execute("ROLLBACK")
             raise
@@ -201,6 +207,22 @@ class Database:
         return batch
 
 
+def schema_versions(path: Path) -> tuple[int, int]:
+    """The version of the schema at ``path``, and the one that this release makes of it; nothing is changed.
+
+    StoreError if it cannot be read, is not ours, or is newer.
+    """
+    _prepare_file(path, create=False)
+    with store_errors(path):
+        # Not read-only: what SQLite has to put beside the file is then removed again.
+        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT)) as connection:
+            found = _number(connection, "user_version")
+            if _number(connection, "application_id") != APPLICATION_ID or found > len(MIGRATIONS):
+                raise StoreError(f"{path} is not a database of this release.", "Name another file with --db.")
+    return found, len(MIGRATIONS)
+
+
 def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:
     """Run a batch in one transaction; each result is set only after the commit."""
     results: list[tuple[_Write, Any]] = []
@@ -226,7 +248,8 @@ def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:
 
 
 @contextlib.contextmanager
-def _store_errors(path: Path) -> Iterator[None]:
+def store_errors(path: Path) -> Iterator[None]:
+    """What SQLite says of the database at ``path``, as StoreError."""
     try:
         yield
     except sqlite3.Error as error:
@@ -251,6 +274,21 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         raise StoreError(f"{path} is not a file.")
     if found.st_mode & _OTHERS:
         raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
+
+
+def damage(transaction: Transaction) -> list[str]:
+    """What SQLite finds wrong with the file, a sentence each; reads all of it."""
+    found = [text for (text,) in transaction.execute("PRAGMA integrity_check")]
+    return [] if found == ["ok"] else found
+
+
+def migrate(connection: Transaction, start: int, end: int) -> None:
+    """Bring the schema from one version to another, in the transaction that ``connection`` is in."""
+    for migration in MIGRATIONS[start:end]:
+        for statement in _statements(migration):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version={end}")
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:

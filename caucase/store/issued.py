@@ -47,13 +47,24 @@ def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow 
     return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
 
 
-def select_certificates(transaction: Transaction, context: str, now: int) -> list[bytes]:
-    """The certificates, in DER, of all signed requests and renewals that are still kept."""
+def select_certificates(transaction: Transaction, context: str, now: int) -> list[tuple[KeyId, bytes]]:
+    """All certificates that are still kept, those of renewals too, each after the identifier of its key, in DER."""
+    rows = transaction.execute(
+        "SELECT key_id, certificate FROM request"
+        " WHERE context = :context AND certificate IS NOT NULL AND keep_until >= :now"
+        " UNION SELECT key_id, certificate FROM renewal WHERE context = :context AND keep_until >= :now",
+        {"context": context, "now": now},
+    )
+    return [(KeyId(key_id), certificate) for key_id, certificate in rows]
+
+
+def select_certificates_of(transaction: Transaction, context: str, key_id: KeyId) -> list[bytes]:
+    """The certificates, in DER, that are there for this key, expired ones that are not pruned yet included."""
     rows = transaction.execute(
         "SELECT certificate FROM request"
-        " WHERE context = :context AND certificate IS NOT NULL AND keep_until >= :now"
-        " UNION SELECT certificate FROM renewal WHERE context = :context AND keep_until >= :now",
-        {"context": context, "now": now},
+        " WHERE context = :context AND key_id = :key_id AND certificate IS NOT NULL"
+        " UNION SELECT certificate FROM renewal WHERE context = :context AND key_id = :key_id",
+        {"context": context, "key_id": key_id},
     )
     return [certificate for (certificate,) in rows]
 

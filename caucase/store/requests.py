@@ -79,6 +79,14 @@ def count_pending(transaction: Transaction, context: str) -> int:
     return value
 
 
+def count_signed(transaction: Transaction, context: str) -> int:
+    """How many signed requests are kept."""
+    value: int = transaction.execute(
+        "SELECT COUNT(*) FROM request WHERE context = ? AND certificate IS NOT NULL", (context,)
+    ).fetchone()[0]
+    return value
+
+
 def find(transaction: Transaction, context: str, digest: bytes, now: int) -> RequestRow | None:
     """The request that is the same, byte for byte."""
     row = transaction.execute(

@@ -51,6 +51,13 @@ def is_revoked(transaction: Transaction, context: str, serial: Serial, issuer: K
     return row is not None and (issuer is None or row[0] in (issuer, UNKNOWN_ISSUER))
 
 
+def count_revoked(transaction: Transaction, context: str) -> int:
+    value: int = transaction.execute(
+        "SELECT COUNT(*) FROM revocation WHERE context = ?", (context,)
+    ).fetchone()[0]
+    return value
+
+
 def insert(transaction: Transaction, context: str, row: RevocationRow) -> int:
     """Store a revocation; the number that the next list has."""
     transaction.execute(

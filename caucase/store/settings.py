@@ -9,6 +9,8 @@ CRL_NUMBER = "crl_number"
 CA_GENERATION = "ca_generation"
 NETLOC = "netloc"
 
+NETLOC = "netloc"
+
 
 def setting(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
@@ -39,6 +41,14 @@ def count(transaction: Transaction, context: str, name: str) -> int:
     ).fetchone()
     value: int = row[0]
     return value
+
+
+def raise_counter(transaction: Transaction, context: str, name: str, least: int) -> None:
+    """See to it that the counter stands at ``least`` or higher."""
+    transaction.execute(
+        "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = MAX(value, excluded.value)",
+        (context, name, least),
+    )
 
 
 def generations(transaction: Transaction) -> int:

@@ -32,7 +32,20 @@ from caucase.errors import ConfigError
 from caucase.store import Database, cas
 
 from .test_wrong_clock import client
-from .world import ADDRESS, BOSS, PERIOD, POLICY, World, ca_set, lists, renew, revocation, serials, services
+from .world import (
+    ADDRESS,
+    BOSS,
+    PERIOD,
+    POLICY,
+    World,
+    at_once,
+    ca_set,
+    lists,
+    renew,
+    revocation,
+    serials,
+    services,
+)
 
 SUBJECT = x509.Name(
     [
@@ -192,3 +205,17 @@ def test_key_types_change_with_the_successor(world: World) -> None:
     old, new = ca_set(authority.services, world.clock())
     assert public_key(old).key_size == 2048
     assert public_key(new).key_size == 384
+
+
+def test_imported_cas_vouch_for_each_other(world: World) -> None:
+    """Also when another process looks at the same time."""
+    first = imported(world, key=world.keys("rsa:2048"), extensions=BASIC)
+    world.clock.advance(days=100)
+    second = imported(world, key=world.keys("ec:P-384"), extensions=ODD, identifiers=False)
+    authorities = [world.start() for _ in range(3)]
+    chains = at_once(*(each.services.ca_chain for each in authorities))
+    assert len({chain.body for chain in chains}) == 1
+    assert client(authorities[0], world, [first]) == [first, second]
+    generation = authorities[0].generation()
+    authorities[1].maintain()
+    assert authorities[0].generation() == generation + 2  # CAU and HTTPS

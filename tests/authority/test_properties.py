@@ -193,7 +193,7 @@ def _csr(name: str = "x", *, key: PrivateKey | None = None) -> bytes:
 
 TestYears = Years.TestCase
 TestYears.settings = settings(
-    max_examples=20,
+    max_examples=12,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -149,13 +149,21 @@ def test_ten_years_ahead_for_a_moment_loses_nothing(authority: Authority, world:
     assert serials(found) == {gone.serial_number}
     assert number(found) > last
     assert authority.authenticate(dump_der(user), address=ADDRESS).subject == "CN=user"
-    # The lineage that clients know goes on.
-    for _ in range(20):
+    # The CAs that clients know go on, past the time of those that were made by mistake.
+    for step in range(140):
         world.clock.advance(days=31)
         authority.maintain()
         trusted = client(authority, world, trusted)
-        leaf = world.issue(authority.services, str(world.clock()))
-        assert any(is_signed_by(leaf, ca) for ca in trusted)
+        leaf = world.issue(authority.services, str(step))
+        for known in (trusted, client(authority, world, [])):
+            [issuer] = [ca for ca in known if is_signed_by(leaf, ca)]
+            assert not_before(issuer) <= world.clock() <= not_after(issuer)
+        assert not_after(leaf) - not_before(leaf) >= PERIOD * 2 / 3
+        if step % 10 == 0:
+            late = trusted  # a client that looks in rarely
+        elif step % 10 == 5:
+            client(authority, world, late)
+    assert world.clock() > start + timedelta(days=4300)
 
 
 def test_lists_of_the_future_are_made_again(authority: Authority, world: World) -> None:

@@ -422,6 +422,9 @@ def test_links_of_the_administrator_are_followed(machine: Machine) -> None:
     assert (real / "tls.pem").is_symlink()
     assert (real / "2026.pem").read_bytes() == machine.text(entry)
     assert sorted(path.name for path in real.iterdir()) == ["2026.pem", "tls.pem"]
+    twice = machine.config(entry, machine.file("ssl/2026.pem", "key+certificate", mode=0o640))
+    with pytest.raises(ConfigError, match=r"2026\.pem is the same file as .*/ssl/tls\.pem"):
+        machine.deploy(twice)
 
 
 @as_root

@@ -1,47 +1,106 @@
-"""Root with the rights of a folder's owner, and back."""
+"""Working as the owner of a file, and going back to being root for a moment."""
 
 from __future__ import annotations
 
 import os
+import pwd
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from caucase.host.owner import as_owner_of
+from caucase.host.owner import as_caller, as_owner_of
 
-OTHER = 12345
-
-
-def identity() -> tuple[int, int, list[int]]:
-    return os.geteuid(), os.getegid(), os.getgroups()
-
-
-def test_root_makes_files_of_the_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = identity()
-    if before[0] == 0:
-        os.chown(tmp_path, OTHER, OTHER + 1)
-        # pytest's own folders above let nobody else in.
-        monkeypatch.chdir(tmp_path)
-    with as_owner_of(tmp_path):
-        inside = identity()
-        Path("made" if before[0] == 0 else tmp_path / "made").touch()
-    assert identity() == before
-    made = (tmp_path / "made").stat()
-    assert inside == ((OTHER, OTHER + 1, [OTHER + 1]) if before[0] == 0 else before)
-    assert (made.st_uid, made.st_gid) == inside[:2]
+NOBODYS = 64_123  # a user id without a name
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root."
+)
 
 
-def test_root_again_after_an_error(tmp_path: Path) -> None:
-    before = identity()
-    if before[0] == 0:
-        os.chown(tmp_path, OTHER, OTHER)
-    with pytest.raises(OSError, match="of its own"), as_owner_of(tmp_path):
-        raise OSError("of its own")
-    assert identity() == before
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """One that others can reach, as those of pytest cannot be."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
-def test_no_folder_and_own_folder_change_nothing(tmp_path: Path) -> None:
-    before = identity()
-    for folder in (tmp_path, tmp_path / "missing"):
-        with as_owner_of(folder):
-            assert identity() == before
+def ids() -> tuple[int, int, list[int]]:
+    return os.geteuid(), os.getegid(), sorted(os.getgroups())
+
+
+@needs_root
+def test_as_the_owner(folder: Path) -> None:
+    before = ids()
+    state = folder / "state"
+    state.mkdir(mode=0o700)
+    os.chown(state, NOBODYS, NOBODYS + 1)
+    secret = folder / "secret"
+    secret.write_text("root's")
+    secret.chmod(0o600)
+    with as_owner_of(state / "not" / "there" / "yet.sqlite"):
+        assert ids() == (NOBODYS, NOBODYS + 1, [NOBODYS + 1])
+        (state / "made").write_text("x")
+        with pytest.raises(PermissionError):
+            secret.read_text()
+        with as_caller():
+            assert ids()[:2] == before[:2]
+            assert secret.read_text() == "root's"
+            (folder / "roots").write_text("x")
+        assert ids() == (NOBODYS, NOBODYS + 1, [NOBODYS + 1])
+        with pytest.raises(PermissionError):
+            secret.read_text()
+    assert ids() == before
+    assert ((state / "made").stat().st_uid, (state / "made").stat().st_gid) == (NOBODYS, NOBODYS + 1)
+    assert ((folder / "roots").stat().st_uid, (folder / "roots").stat().st_gid) == (0, 0)
+
+
+@needs_root
+def test_the_owners_own_groups(folder: Path) -> None:
+    daemon = pwd.getpwnam("daemon")
+    path = folder / "file"
+    path.write_text("x")
+    os.chown(path, daemon.pw_uid, 0)
+    with as_owner_of(path):
+        assert ids() == (daemon.pw_uid, daemon.pw_gid, sorted(set(os.getgrouplist("daemon", daemon.pw_gid))))
+
+
+@needs_root
+def test_back_after_an_exception(folder: Path) -> None:
+    before = ids()
+    os.chown(folder, NOBODYS, NOBODYS)
+    with pytest.raises(ZeroDivisionError), as_owner_of(folder), as_caller():
+        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), as_owner_of(folder):
+        raise ZeroDivisionError
+    assert ids() == before
+
+
+@needs_root
+def test_threads_are_somebody_else_too(folder: Path) -> None:
+    import threading
+
+    os.chown(folder, NOBODYS, NOBODYS)
+    seen = []
+    go = threading.Event()
+
+    def look() -> None:
+        go.wait(10)
+        seen.append(os.geteuid())
+        (folder / "made").write_text("x")
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    with as_owner_of(folder):
+        go.set()
+        thread.join()
+    assert seen == [NOBODYS]
+    assert (folder / "made").stat().st_uid == NOBODYS
+
+
+def test_what_is_ones_own(folder: Path) -> None:
+    before = ids()
+    (folder / "mine").write_text("x")
+    with as_owner_of(folder / "mine"), as_caller():
+        assert ids() == before

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,3 +140,33 @@ def test_sealed_is_what_nobody_else_can_change(tmp_path: Path) -> None:
 
     with pytest.raises(FileNotFoundError):
         check_sealed(tmp_path / "gone")
+
+
+def test_what_is_exchanged_after_it_was_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the opening there is an instant, which nobody can use."""
+    folder, elsewhere = tmp_path / "folder", tmp_path / "elsewhere"
+    for path in (folder, elsewhere):
+        path.mkdir()
+        (path / "file").write_bytes(path.name.encode())
+
+    def exchange(path: Path, target: Path) -> None:
+        path.rename(path.with_name("real"))
+        path.symlink_to(target)
+
+    with place(folder / "file") as found:
+        exchange(folder / "file", elsewhere / "file")
+        with pytest.raises(OSError, match="symbolic links"):
+            found.read(100)
+    (folder / "real").rename(folder / "file")
+
+    stat = os.stat
+
+    def stat_and_exchange(name: str, **more: Any) -> os.stat_result:
+        result = stat(name, **more)
+        if name == "folder":
+            exchange(folder, elsewhere)
+        return result
+
+    monkeypatch.setattr(os, "stat", stat_and_exchange)
+    with pytest.raises(NotADirectoryError):
+        read(folder / "file")

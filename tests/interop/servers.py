@@ -84,6 +84,17 @@ def running(programs: Programs, folder: Path, *options: str, host: str = ADDRESS
         server.stop()
 
 
+@contextmanager
+def resumed(former: Server, programs: Programs, folder: Path, *options: str) -> Iterator[Server]:
+    """A server with data that is in `folder` already, at the address of one that was stopped."""
+    server = _launch(programs, folder, options, former.host, former.port)
+    assert _answers(server), f"port {former.port} was taken by someone else"
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 def start(programs: Programs, folder: Path, *options: str, host: str = ADDRESS) -> Server:
     for _attempt in range(START_ATTEMPTS):
         server = _launch(programs, folder, options, host, _free_pair())

@@ -57,6 +57,9 @@ def test_commands_of_the_readme(tmp_path: Path) -> None:
         elif command.startswith("caucase ") and "--send-csr" in command:
             script[-1] += " > sent.log"
             script.append("ID=$(cut -d ' ' -f 1 sent.log)")
+        elif command == "caucase-updater --config mail.yaml":
+            script[-1] += " | tee updated.log"
+            script.append("ID=$(sed -n 's/.* id is \\([0-9]*\\)\\.$/\\1/p' updated.log)")
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
         # Another port, so that both tests can run at once.
@@ -70,3 +73,4 @@ def test_commands_of_the_readme(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "www.crt.pem: OK" in done.stdout
+    assert "mail/pair.pem: the certificate was issued" in done.stdout

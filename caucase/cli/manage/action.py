@@ -15,14 +15,16 @@ class Action:
 
     ``key`` is what its option is called in the parsed arguments. ``add`` puts that option into the group of
     actions, of which one is required, and options that go with it into the parser. ``run`` does it and returns
-    the exit status; it raises what a person can understand as CaucaseError or OSError.
+    the exit status; it raises what a person can understand as CaucaseError or OSError. ``takes``: keys of actions
+    that it does itself when they are asked for too.
     """
 
     key: str
     add: Callable[[argparse._ActionsContainer, argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, ServerConfig], int]
+    takes: frozenset[str] = frozenset()
 
     def is_wanted(self, options: argparse.Namespace) -> bool:
         """Whether it was asked for."""
         value = getattr(options, self.key)
-        return value is not None and value is not False
+        return value is not None and value is not False and value != []

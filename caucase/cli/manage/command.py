@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from caucase.cli.common import Parser, run
-from caucase.cli.manage import refresh, sign, status
+from caucase.cli.manage import (
+    backup,
+    check,
+    export_ca,
+    import_ca,
+    import_crl,
+    migrate,
+    refresh,
+    restore,
+    sign,
+    status,
+)
+from caucase.cli.manage.action import Action
 from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
@@ -26,7 +39,19 @@ _OPTIONS = (
     "threshold",
 )
 
-ACTIONS = (status.ACTION, refresh.ACTION, sign.ACTION)
+ACTIONS = (
+    status.ACTION,
+    refresh.ACTION,
+    sign.ACTION,
+    backup.ACTION,
+    restore.RESTORE,
+    restore.DRILL,
+    migrate.ACTION,
+    import_ca.ACTION,
+    import_crl.ACTION,
+    export_ca.ACTION,
+    check.ACTION,
+)
 
 
 def parser() -> Parser:
@@ -39,10 +64,23 @@ def parser() -> Parser:
         f"{installed.FILE}",
     )
     add_options(result, _OPTIONS)
-    group = result.add_argument_group("actions").add_mutually_exclusive_group(required=True)
+    group = result.add_argument_group("actions")
     for action in ACTIONS:
         action.add(group, result)
     return result
+
+
+def chosen(parser: Parser, options: argparse.Namespace) -> Action:
+    """The one action that was asked for, of those that another takes along none; the parser ends the program
+    if there is none, or more than one.
+    """
+    wanted = [action for action in ACTIONS if action.is_wanted(options)]
+    taken = {key for action in wanted for key in action.takes}
+    alone = [action for action in wanted if action.key not in taken]
+    if len(alone) != 1:
+        flags = ", ".join("--" + action.key.replace("_", "-") for action in (alone or ACTIONS))
+        parser.error(f"not allowed together: {flags}" if alone else f"one of these is required: {flags}")
+    return alone[0]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,14 +89,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _manage(arguments: Sequence[str] | None) -> int:
-    options = parser().parse_args(arguments)
+    line = parser()
+    options = line.parse_args(arguments)
+    action = chosen(line, options)
     setup_logging(program=PROGRAM)
     overrides = given(options)
     file = options.config
     if file is None and "db" not in overrides and installed.FILE.exists():
         file = installed.FILE
     config = load_server_config(file, overrides)
-    action = next(action for action in ACTIONS if action.is_wanted(options))
     # Actions go back to the caller (as_caller) for the files that the caller named.
     with as_owner_of(config.db):
         return action.run(options, config)

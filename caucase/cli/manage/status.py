@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from caucase import clock
 from caucase.appliance import look
 from caucase.authority import CaStatus, ContextName, ContextStatus, Status
 from caucase.cli.common import EX_OK
@@ -21,6 +22,9 @@ from caucase.cli.timeline import Row, draw
 from caucase.config.schema import ServerConfig
 from caucase.core.rollover import Phase
 from caucase.host.events import escape
+from caucase.jobs import backup
+from caucase.jobs.backup import BackupState
+from caucase.store import Database
 
 _HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
 _DATE = "%Y-%m-%d %H:%M"
@@ -38,10 +42,13 @@ def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     status = look(config)
+    with Database(config.db, read_only=True) as database:
+        backups = backup.state(database, config.backup_directory, clock=clock.now)
     if options.json:
-        print(json.dumps(document(status), indent=2))
+        print(json.dumps(document(status) | {"backups": backups_document(backups)}, indent=2))
     else:
-        print("\n".join(text(status, width=shutil.get_terminal_size().columns)))
+        lines = text(status, width=shutil.get_terminal_size().columns)
+        print("\n".join([*lines, "", str(backups)]))
     return EX_OK
 
 
@@ -71,6 +78,22 @@ def document(status: Status) -> dict[str, Any]:
             }
             for user in status.users
         ],
+    }
+
+
+def backups_document(state: BackupState) -> dict[str, Any]:
+    """What ``backups`` is in the JSON document."""
+    newest = state.newest
+    return {
+        "newest": None
+        if newest is None
+        else {
+            "path": str(newest.path),
+            "made_at": _iso(newest.made_at),
+            "size": newest.size,
+            "key_ids": [key_id.hex() for key_id in newest.key_ids],
+        },
+        "readers": state.readers,
     }
 
 

@@ -2,12 +2,13 @@
 
 It is a step of its own, run as root, without network: it compares, replaces what differs, and acts upon units.
 What fails stays pending and is done again next time, even if nothing new came. It remembers nothing else.
+Of root's capabilities it needs CAP_CHOWN, CAP_DAC_OVERRIDE and CAP_FOWNER.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from caucase.client.deploy.units import SYSTEMCTL, act
 from caucase.client.pending import Pending
 from caucase.config.load_updater import load_updater_config
 from caucase.config.updater import UpdaterConfig
-from caucase.errors import HookFailed
+from caucase.errors import ConfigError, HookFailed
 from caucase.host.places import Place, check_sealed, place
 
 __all__ = ["Action", "FileState", "Outcome", "Plan", "Verb", "deploy", "load_for_root", "plan"]
@@ -48,7 +49,7 @@ def deploy(
 ) -> Outcome:
     """Install what differs from what was renewed, then act upon units; nothing, if nothing differs or is pending.
 
-    ``say`` hears a sentence about each thing done. Raises ConfigError for owners that do not exist, Malformed,
+    ``say`` hears a sentence about each thing done. Raises ConfigError for what this machine does not allow, Malformed,
     TooLarge or OSError for what cannot be read, and then nothing is replaced; OSError from replacing; HookFailed
     with a sentence for each unit, after all of them. Whatever it raises, the next call tries again.
     """
@@ -59,6 +60,7 @@ def deploy(
     material = read_material(config)
     with contextlib.ExitStack() as stack:
         places = {entry.path: stack.enter_context(place(entry.path)) for entry in config.install}
+        _check_distinct(places)
         found = {path: state for path, where in places.items() if (state := look(where)) is not None}
         wanted = {
             entry.path: intended(
@@ -85,7 +87,15 @@ def deploy(
     return Outcome(installed=tuple(planned.replace), acted=planned.actions, waiting=planned.waiting)
 
 
-def _replace(planned: Plan, places: dict[Path, Place], say: Callable[[str], None]) -> None:
+def _check_distinct(places: Mapping[Path, Place]) -> None:
+    """Two entries for one file would replace each other's, and tell units, for ever."""
+    seen: dict[tuple[int, int, str], Path] = {}
+    for path, where in places.items():
+        if (other := seen.setdefault(where.identity(), path)) != path:
+            raise ConfigError(f"{path} is the same file as {other}, by a symbolic link.", "Install it once.")
+
+
+def _replace(planned: Plan, places: Mapping[Path, Place], say: Callable[[str], None]) -> None:
     replace([(places[path], state) for path, state in planned.replace.items()])
     for path in planned.replace:
         say(f"{path} was installed.")

@@ -20,7 +20,7 @@ from caucase.client.api import CRL_LIMIT
 from caucase.client.deploy.plan import FileState
 from caucase.config.updater import Installed, Part
 from caucase.errors import ConfigError
-from caucase.host.places import Place
+from caucase.host.places import Place, about
 
 # What is there is compared with what shall be: at most all lists, and some keys and certificates.
 _SIZE_LIMIT = 2 * CRL_LIMIT
@@ -95,7 +95,8 @@ def replace(files: Sequence[tuple[Place, FileState]]) -> None:
     with contextlib.ExitStack() as stack:
         written = [(place, stack.enter_context(_written(place, state))) for place, state in files]
         for place, temporary in written:
-            os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
+            with about(place.path):
+                os.rename(temporary, place.name, src_dir_fd=place.folder, dst_dir_fd=place.folder)
         for place, _ in written:
             _sync_folder(place)
 
@@ -103,25 +104,32 @@ def replace(files: Sequence[tuple[Place, FileState]]) -> None:
 @contextlib.contextmanager
 def _written(place: Place, state: FileState) -> Iterator[str]:
     """The name of a complete new file beside the old one; away afterwards, unless it was given another name."""
-    _sweep(place)
     # A name that nobody can foresee: two deployments at once must not write into each other's.
     name = f"{_prefix(place)}{secrets.token_hex(_SUFFIX_BYTES)}"
-    descriptor = os.open(name, _NEW, _NEW_MODE, dir_fd=place.folder)
     try:
-        try:
-            made = os.fstat(descriptor)
-            if (made.st_uid, made.st_gid) != (state.uid, state.gid):
-                os.fchown(descriptor, state.uid, state.gid)
-            # After the owner, because changing that one can clear mode bits (chown(2)).
-            os.fchmod(descriptor, state.mode)
-            _write(descriptor, state.content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with about(place.path):
+            _sweep(place)
+            descriptor = os.open(name, _NEW, _NEW_MODE, dir_fd=place.folder)
+            try:
+                _fill(descriptor, state)
+            finally:
+                os.close(descriptor)
         yield name
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name, dir_fd=place.folder)
+
+
+def _fill(descriptor: int, state: FileState) -> None:
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (state.uid, state.gid):
+        os.fchown(descriptor, state.uid, state.gid)
+    # After the owner, because changing that one can clear mode bits (chown(2)); before the content.
+    os.fchmod(descriptor, state.mode)
+    content = memoryview(state.content)
+    while content:
+        content = content[os.write(descriptor, content) :]
+    os.fsync(descriptor)
 
 
 def _prefix(place: Place) -> str:
@@ -134,14 +142,9 @@ def _sweep(place: Place) -> None:
     with _listable(place) as folder:
         for name in os.listdir(folder):  # noqa: PTH208 - a descriptor
             if left.fullmatch(name):
-                with contextlib.suppress(FileNotFoundError):
+                # A folder of that name is the work of somebody who may put things there.
+                with contextlib.suppress(FileNotFoundError, IsADirectoryError):
                     os.unlink(name, dir_fd=folder)
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _sync_folder(place: Place) -> None:

@@ -186,3 +186,17 @@ def test_temporaries_of_a_pass_that_was_killed_go_after_a_while(yaml_case: Case)
     os.utime(old, (hours_ago, hours_ago))
     yaml_case.passes()
     assert (old.exists(), new.exists()) == (False, True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_root_leaves_nothing_of_its_own(yaml_case: Case) -> None:
+    """Where the folder is the updater's, so is everything in it, whoever starts a pass."""
+    yaml_case.folder.parent.chmod(0o755)
+    os.chown(yaml_case.folder, 65534, 65534)
+    for folder in (yaml_case.folder.parent, *yaml_case.folder.parent.parents):
+        if folder == folder.parent or folder.stat().st_mode & 0o005 == 0o005:
+            continue
+        folder.chmod(0o755)  # pytest's own are for their owner alone
+    yaml_case.passes()
+    assert {path.stat().st_uid for path in yaml_case.folder.rglob("*")} == {65534}
+    assert os.geteuid() == 0

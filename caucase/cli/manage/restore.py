@@ -1,0 +1,132 @@
+"""``--restore-backup``: the database out of a backup; ``--drill``: whether that would work."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+
+from caucase import clock
+from caucase.cli.manage.action import Action
+from caucase.client.keyfiles import save_certificate
+from caucase.config.schema import ServerConfig
+from caucase.core.keys import PrivateKey
+from caucase.core.protected import is_protected, load_protected_key
+from caucase.core.x509 import PEM_LIMIT, key_id, load_certificate, load_crls, load_private_key
+from caucase.errors import CaucaseError, Malformed
+from caucase.host.events import Audit
+from caucase.host.files import read_limited
+from caucase.host.owner import as_caller
+from caucase.jobs.restore import Drill, drill, restore
+
+# A list of a million serials has 40 MB, half as much again in PEM.
+_LIST_LIMIT = 256 << 20
+
+
+def _add_restore(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
+    actions.add_argument(
+        "--restore-backup",
+        nargs=4,
+        type=Path,
+        metavar=("BACKUP", "KEY", "CSR", "CRT"),
+        help="make the database out of the file BACKUP, where none is, with the user key KEY that opens it; that "
+        "user's certificate is revoked, and a new one for the request CSR, made with another key, written to CRT",
+    )
+
+
+def _add_drill(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
+    actions.add_argument(
+        "--drill",
+        nargs=2,
+        type=Path,
+        metavar=("BACKUP", "KEY"),
+        help="restore the file BACKUP with the user key KEY into a private place, look whether all is well, and "
+        "leave nothing: a rehearsal",
+    )
+
+
+def _restore(options: argparse.Namespace, config: ServerConfig) -> int:
+    backup_path, key_path, csr_path, crt_path = options.restore_backup
+    with as_caller():
+        key = _read_key(key_path)
+        csr_pem = read_limited(csr_path, PEM_LIMIT)
+        published = [one for path in options.import_crl for one in _read_lists(path)]
+        backup = backup_path.open("rb")
+    with backup:
+        made_at = restore(
+            backup,
+            key,
+            csr_pem,
+            config,
+            published=published,
+            deliver=lambda pem: _deliver(crt_path, pem),
+            clock=clock.now,
+            audit=Audit(),
+        )
+    print(
+        f"{config.db}: restored as it was on {made_at:%Y-%m-%d %H:%M:%S} UTC. "
+        f"{crt_path}: the new certificate; the old one is revoked."
+    )
+    return 0
+
+
+def _deliver(path: Path, pem: bytes) -> None:
+    with as_caller():
+        save_certificate(path, load_certificate(pem))
+
+
+def _drill(options: argparse.Namespace, config: ServerConfig) -> int:
+    backup_path, key_path = options.drill
+    with as_caller():
+        key = _read_key(key_path)
+        backup = backup_path.open("rb")
+    with backup:
+        result = drill(backup, key, beside=config.db.absolute().parent, clock=clock.now)
+    _report(result, key)
+    return 1 if result.examination.problems else 0
+
+
+def _report(result: Drill, key: PrivateKey) -> None:
+    own = key_id(key.public_key())
+    others = [identifier.hex() for identifier in result.key_ids if identifier != own]
+    print(f"Made on {result.made_at:%Y-%m-%d %H:%M:%S} UTC, {_age(result.age.total_seconds())} ago.")
+    print(f"Opened by {own.hex()}; also by: {', '.join(others) or 'nobody else'}.")
+    for content in result.examination.contents:
+        print(
+            f"{content.name}: CAs {content.cas}, pending requests {content.pending}, kept certificates "
+            f"{content.signed}, revoked {content.revoked}, list number {content.list_number}."
+        )
+    for problem in result.examination.problems:
+        print(problem)
+    if not result.examination.problems:
+        print("All is well: the database is whole, keys match certificates, the chain of CAs holds.")
+
+
+def _age(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.1f} hours"
+
+
+def _read_key(path: Path) -> PrivateKey:
+    pem = read_limited(path, PEM_LIMIT)
+    try:
+        if is_protected(pem) and sys.stdin.isatty():
+            return load_protected_key(pem, getpass.getpass(f"Passphrase of {path}: "))
+        return load_private_key(pem)
+    except CaucaseError as error:
+        raise Malformed(f"{path}: {error.message}", error.hint) from None
+
+
+def _read_lists(path: Path) -> Sequence[x509.CertificateRevocationList]:
+    lists = load_crls(read_limited(path, _LIST_LIMIT))
+    if not lists:
+        raise Malformed(f"{path}: there is no revocation list in it.")
+    return lists
+
+
+RESTORE = Action(key="restore_backup", add=_add_restore, run=_restore, takes=frozenset({"import_crl"}))
+DRILL = Action(key="drill", add=_add_drill, run=_drill)
