@@ -2,6 +2,7 @@
 # make run     a demonstration on localhost:8009 and :8010, data in ./var, until Ctrl-C
 # make test    linters and all tests
 # make lint    linters only
+# make deb     the Debian packages of this release, in ./dist
 # make bench   what is fast, in numbers
 # make clean   everything away that these made
 #
@@ -19,9 +20,13 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist
+TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
+    python3-shtab scdoc
+# For the tests with a booted system.
+SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 
-PYTEST := -m pytest -n 2
+# Tests of one machine stay in one process.
+PYTEST := -m pytest -n 2 --dist loadgroup
 UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
@@ -38,7 +43,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint bench clean
+.PHONY: venv run test lint deb bench clean
 
 venv: .venv/.made
 
@@ -54,6 +59,15 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/ruff check .
 	.venv-tools/bin/ruff format --check .
 	.venv-tools/bin/mypy
+
+deb:
+	@$(call apt,build-essential)
+	@dpkg-checkbuilddeps packaging/debian/control || { \
+	    $(SUDO) apt-get update -qq -o Acquire::Retries=5; \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	        apt-get build-dep -qq -y --no-install-recommends -o Acquire::Retries=5 ./packaging; \
+	}
+	@scripts/deb
 
 bench: venv
 	@.venv/bin/python benchmarks/start.py
@@ -72,7 +86,7 @@ clean:
 	@touch $@
 
 .venv-test-packages: Makefile
-	@$(call apt,$(TEST_PACKAGES))
+	@$(call apt,$(TEST_PACKAGES) $(SYSTEM_TEST_PACKAGES))
 	@touch $@
 
 # The peer, by itself.

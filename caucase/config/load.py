@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from caucase.config import installed, values
 from caucase.config.schema import OPTIONS, ServerConfig, contradictions
 from caucase.config.strict_yaml import Reading, read_mapping
 from caucase.errors import ConfigError
@@ -17,7 +18,8 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
     """The configuration of ``path``, if any, under ``overrides`` (YAML key to text, or to a list of texts).
 
     Overrides are what ``caucase.config.flags.given`` returns. ConfigError has a line for each mistake,
-    ``FILE:LINE: key: what`` or ``--flag: what``; also when the file cannot be read.
+    ``FILE:LINE: key: what`` or ``--flag: what``; also when the file cannot be read. The installed server's file is
+    read as ``caucase.config.installed`` says.
     """
     reading = Reading()
     if path is not None:
@@ -26,6 +28,8 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
                 reading.take_mapping(path, root, OPTIONS)
         except ConfigError as error:
             reading.mistakes.append(error.message)
+    if path == installed.FILE:
+        _as_installed(reading)
     for key, value in overrides.items():
         option = OPTIONS[key]
         texts = [value] if isinstance(value, str) else value
@@ -34,3 +38,13 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
     reading.compare(contradictions(config))
     reading.raise_mistakes()
     return config
+
+
+def _as_installed(reading: Reading) -> None:
+    for key, text in installed.DEFAULTS.items():
+        if key not in reading.places:
+            reading.values[key] = OPTIONS[key].parse(text)
+    for option in OPTIONS.values():
+        path = reading.values.get(option.key, option.default)
+        if option.parse is values.path and path is not None:
+            reading.values[option.key] = installed.FOLDER / path

@@ -21,6 +21,7 @@ from caucase.cli.manage import (
     status,
 )
 from caucase.cli.manage.action import Action
+from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
 from caucase.host.journal import setup_logging
@@ -56,7 +57,11 @@ ACTIONS = (
 def parser() -> Parser:
     result = Parser(PROGRAM, "Manage a certificate authority on the machine where its database is.")
     result.add_argument(
-        "--config", type=Path, metavar="FILE", help="the server's YAML file; the options below override it"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the server's YAML file; the options below override it; without it and --db, if there is one: "
+        f"{installed.FILE}",
     )
     add_options(result, _OPTIONS)
     group = result.add_argument_group("actions")
@@ -88,7 +93,11 @@ def _manage(arguments: Sequence[str] | None) -> int:
     options = line.parse_args(arguments)
     action = chosen(line, options)
     setup_logging(program=PROGRAM)
-    config = load_server_config(options.config, given(options))
+    overrides = given(options)
+    file = options.config
+    if file is None and "db" not in overrides and installed.FILE.exists():
+        file = installed.FILE
+    config = load_server_config(file, overrides)
     # Actions go back to the caller (as_caller) for the files that the caller named.
     with as_owner_of(config.db):
         return action.run(options, config)

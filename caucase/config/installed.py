@@ -1,0 +1,19 @@
+"""The installed server: where it has its configuration and its state, and what is different there.
+
+A configuration at any other place knows nothing of this, so that a server can be tried out beside an installed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+FILE = Path("/etc/caucase/caucased.yaml")
+FOLDER = Path("/var/lib/caucased")
+"""Where relative paths of ``FILE`` start."""
+
+DEFAULTS: Mapping[str, str] = {
+    # Whoever connects first after an installation must not become a user by that.
+    "user_auto_approve_count": "0",
+}
+"""YAML key to text, where the package wants something else than the program alone."""

@@ -1,0 +1,180 @@
+"""Two machines with a cable between them: the certificate authority, and a web server that keeps its certificate itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .commands import ASK, make_user, request
+from .machine import Machine, booted, connect, wait_for
+
+CA_URL = "http://ca.example.com:8009"
+HOSTS = "127.0.0.1 localhost\n10.0.0.1 ca.example.com\n10.0.0.2 www.example.com\n"
+UPDATER = f"""\
+ca_url: {CA_URL}
+names: [www.example.com]
+key_type: ec:P-256
+install:
+  - path: /etc/nginx/www.pem
+    content: key+certificate
+  - path: /etc/nginx/ca.pem
+    content: ca
+  - path: /etc/nginx/crl.pem
+    content: crl
+reload: [nginx.service]
+"""
+SITE = """\
+server {
+    listen 443 ssl;
+    ssl_certificate /etc/nginx/www.pem;
+    ssl_certificate_key /etc/nginx/www.pem;
+    ssl_client_certificate /etc/nginx/ca.pem;
+    ssl_crl /etc/nginx/crl.pem;
+    ssl_verify_client optional;
+    location = /who { default_type text/plain; return 200 "$ssl_client_verify"; }
+    location / { default_type text/plain; return 200 "here"; }
+}
+"""
+SERVED = (
+    "openssl s_client -connect www.example.com:443 -servername www.example.com </dev/null 2>/dev/null"
+    " | openssl x509 -noout -serial"
+)
+
+
+# The clock of services, and of commands with WITH_CLOCK: a container has none of its own. It is moved by a file.
+CLOCK = "/etc/clock"
+MOVED = {
+    "LD_PRELOAD": "$(echo /usr/lib/*/faketime/libfaketime.so.1)",
+    "FAKETIME_TIMESTAMP_FILE": CLOCK,
+    "FAKETIME_NO_CACHE": "1",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_DISABLE_SHM": "1",
+}
+WITH_CLOCK = "env " + " ".join(f"{name}={value}" for name, value in MOVED.items())
+
+PAGE = f"{WITH_CLOCK} curl --silent --show-error --max-time 20 --cacert /etc/nginx/ca.pem"
+
+
+def clock_from_now_on(machine: Machine) -> None:
+    """Services that are started from now on go by the file."""
+    machine.write(CLOCK, "+0d\n")
+    machine.run("apt-get install --yes faketime")
+    machine.run(WITH_CLOCK.replace("env", "systemctl set-environment", 1))
+
+
+def move(days: int, *machines: Machine) -> None:
+    for machine in machines:
+        machine.write(CLOCK, f"+{days}d\n")
+
+
+@pytest.fixture(scope="module")
+def ca(release: str, installed: tuple[Path, Path]) -> Iterator[Machine]:
+    with booted(f"ca-{release}", *installed) as machine:
+        machine.write("/etc/hosts", HOSTS)
+        machine.write("/etc/caucase/caucased.yaml", "netloc: ca.example.com:8009\nkey_type: ec:P-256\n")
+        clock_from_now_on(machine)
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def web(release: str, ca: Machine, fresh: Machine) -> Machine:
+    """Only what a web server needs is installed there."""
+    connect(ca, "10.0.0.1/24", fresh, "10.0.0.2/24")
+    fresh.write("/etc/hosts", HOSTS)
+    fresh.run("apt-get install --yes nginx /srv/python3-caucase_*.deb /srv/caucase-client_*.deb")
+    assert fresh.attempt("ls /usr/bin/caucased").returncode != 0
+    clock_from_now_on(fresh)
+    fresh.run("rm /etc/nginx/sites-enabled/default && systemctl restart nginx")
+    return fresh
+
+
+def result(machine: Machine, unit: str) -> str:
+    return machine.show(unit, "Result")
+
+
+def pass_and_deploy(machine: Machine) -> None:
+    """What the timer would do at its next time, up to the end of the deployment it leads to."""
+    machine.run("systemctl start caucase-updater@www.service")
+    marker = machine.root / "var/lib/caucase-updater/www/deploy-pending"
+    wait_for(lambda: not marker.exists(), "the deployment")
+    wait_for(lambda: machine.show("caucase-deploy@www.service", "ActiveState") == "inactive", "its end")
+    assert result(machine, "caucase-deploy@www.service") == "success"
+
+
+def test_a_web_server_from_the_request_to_a_revoked_client(ca: Machine, web: Machine) -> None:
+    alice = make_user(ca)
+    ca.run(ASK)
+
+    # The administrator of the web server: one file, one timer, and a first pass at once.
+    web.write("/etc/caucase/updater/www.yaml", UPDATER)
+    web.run("systemctl enable --now caucase-updater@www.timer && systemctl start caucase-updater@www")
+    assert result(web, "caucase-updater@www.service") == "success", "to wait for a signature is no failure"
+    assert "waits for a user's signature" in web.journal("--unit=caucase-updater@www.service")
+    assert web.run("stat --format='%U %a' /var/lib/caucase-updater/www") == "caucase-updater 700"
+
+    # The user, at the authority.
+    asking = f"cd && {WITH_CLOCK} caucase --ca-url {CA_URL} --user-key {alice}"
+    listed = ca.run(f"{asking} --list-csr | grep -o -E '[0-9]{{12,}}' | head -1")
+    ca.run(f"{asking} --sign-csr {listed}")
+
+    # What the timer does next. nginx has no certificate before that, and starts with it.
+    pass_and_deploy(web)
+    web.write("/etc/nginx/sites-enabled/default", SITE)
+    web.run("systemctl restart nginx")
+    assert web.run(f"{PAGE} https://www.example.com/") == "here"
+    assert web.run("stat --format='%U %a' /etc/nginx/www.pem") == "root 600"
+    assert web.run("systemctl --failed --quiet --no-legend") == ""
+
+    # Nothing is due: a moment, and no failure.
+    web.run("systemctl start caucase-updater@www.service")
+    assert result(web, "caucase-updater@www.service") == "success"
+
+    # Two months later it is renewed, while clients come and go: nginx serves the new one, and refuses nobody.
+    before = web.run(SERVED)
+    load = web.popen(f"for _ in $(seq 60); do {PAGE} https://www.example.com/ && echo; done")
+    move(65, ca, web)
+    pass_and_deploy(web)
+    wait_for(lambda: web.run(SERVED) != before, "the new certificate")
+    assert load.communicate(timeout=60)[0].split() == ["here"] * 60
+    assert "nginx.service was reloaded" in web.journal("--unit=caucase-deploy@www.service")
+
+    # A client of the web server, and its end.
+    web.run(
+        f"cd && {request('client')} && {WITH_CLOCK} caucase --ca-url {CA_URL} --send-csr client.csr.pem >sent"
+    )
+    number = web.run("cut -d ' ' -f 1 /root/sent")
+    ca.run(f"{asking} --sign-csr {number}")
+    web.run(f"cd && {WITH_CLOCK} caucase --ca-url {CA_URL} --get-crt {number} client.crt.pem")
+    who = f"{PAGE} --cert /root/client.crt.pem --key /root/client.key.pem https://www.example.com/who"
+    assert web.run(who) == "SUCCESS"
+    serial = int(web.run("openssl x509 -noout -serial -in /root/client.crt.pem").partition("=")[2], 16)
+    ca.run(f"{asking} --revoke-serial {serial}")
+    # A list is fetched well before its end; a few weeks later the web server knows.
+    move(65 + 25, ca, web)
+    pass_and_deploy(web)
+    wait_for(lambda: "SSL certificate error" in web.run(who) or None, "the revoked client to be refused")
+
+
+def test_a_deployment_that_fails_is_seen_told_and_repeated(ca: Machine, web: Machine) -> None:
+    """The hook of the administrator's choice hears of it."""
+    web.write(
+        "/etc/systemd/system/caucase-failed@.service.d/tell.conf",
+        "[Service]\nExecStart=\nExecStart=/bin/sh -c 'echo %i >>/run/told'\nReadWritePaths=/run\n",
+    )
+    web.write(
+        "/etc/caucase/updater/www.yaml",
+        UPDATER.replace("nginx.service", "missing.service"),
+    )
+    move(65 + 25 + 80, ca, web)
+    web.run("systemctl daemon-reload && systemctl start caucase-updater@www.service")
+    wait_for(lambda: web.show("caucase-deploy@www.service", "ActiveState") == "failed", "the failure")
+    assert "caucase-deploy@www.service" in web.run("systemctl --failed --no-legend --plain")
+    wait_for(lambda: "caucase-deploy@www.service" in web.attempt("cat /run/told").stdout, "the hook")
+    # Without the authority, too: the deployment has its own timer.
+    web.write("/etc/caucase/updater/www.yaml", UPDATER)
+    ca.run("systemctl stop caucased.socket caucased.service")
+    assert web.show("caucase-deploy@www.timer", "ActiveState") == "active"
+    web.run("systemctl start caucase-deploy@www.service")
+    assert web.run("systemctl --failed --quiet --no-legend") == ""
