@@ -357,14 +357,18 @@ def test_a_server_without_systemd_makes_by_itself_what_is_due(
     for name, value in machine.environment.items():
         monkeypatch.setenv(name, value)
     port = free_ports()
+    backups = machine.folder / "backups"
+    backups.mkdir()
     key_file = machine.folder / "server.key.pem"
     server = Process(
         machine.folder,
         *("--config", "caucased.yaml", "--bind", "127.0.0.1", "--base-port", str(port)),
+        *("--backup-directory", str(backups)),
         supervised=False,
     )
     try:
         wait_for(lambda: "Server started" in server.log)
+        wait_for(lambda: "Nobody could open a backup" in server.log or any(backups.iterdir()))
         before = key_file.read_bytes()
         machine.set(START + 2 * PERIOD)
         wait_for(lambda: key_file.read_bytes() != before)
