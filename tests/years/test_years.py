@@ -1,0 +1,42 @@
+"""Five years of a server, a user and twenty services, in which nobody is needed after the first signatures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from .world import REVOCATIONS, World
+from .habits import SERVICES
+
+# CAUCASE_YEARS=10 runs ten times five years, each with other chances.
+SEEDS = range(int(os.environ.get("CAUCASE_YEARS", "1")))
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caucase.client.transport.BACK_OFF_SECONDS", 0)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory where that can be had: thousands of passes wait for the disk twice each."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(prefix="caucase-years-", dir=memory if memory.is_dir() else None) as name:
+        yield Path(name)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_five_years(folder: Path, seed: int) -> None:
+    with World(folder, seed) as world:
+        world.run()
+    figures = world.figures
+    print(", ".join(f"{name}: {number}" for name, number in sorted(figures.items())))
+    assert figures["CAs of services"] >= 9
+    assert figures["signatures"] == len(SERVICES) + REVOCATIONS
+    assert figures["refusals of revoked"] > 0
+    for machine in world.services:
+        assert len(machine.files) >= 5 * 365 / 93, machine.name
