@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from .world import REVOCATIONS, World
 from .habits import SERVICES
+from .world import REVOCATIONS, World
 
 # CAUCASE_YEARS=10 runs ten times five years, each with other chances.
 SEEDS = range(int(os.environ.get("CAUCASE_YEARS", "1")))

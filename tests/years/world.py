@@ -178,7 +178,9 @@ class World:
             if holder.certificate is not None and now <= not_after(holder.certificate):
                 good.append(holder.files[-1])
             else:
-                assert holder.certificate is None or not holder.is_settled, f"{holder.name} has expired at {now}"
+                assert holder.certificate is None or not holder.is_settled, (
+                    f"{holder.name} has expired at {now}"
+                )
         presented = list({*good, *revoked})
         judged = self._openssl.map(lambda party: self._judge(party, presented), parties if presented else [])
         for party, refused in zip(parties, judged, strict=bool(presented)):
