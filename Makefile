@@ -22,7 +22,7 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
 TEST_PACKAGES := faketime gnutls-bin python3-hypothesis python3-pytest python3-pytest-xdist
 
 PYTEST := -m pytest -n 2
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system
+UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system --ignore=tests/years
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt

@@ -21,15 +21,16 @@ from caucase.config.updater import UpdaterConfig
 from caucase.core.asked import asked, parse_name
 from caucase.core.keys import KeyType
 from caucase.core.x509 import dump_pem
-from caucase.errors import CertificateInvalid, Expiring
+from caucase.errors import CertificateInvalid, Expiring, ServerRefused
 
 from .diary import Diary
 from .habits import DAY, WEEK, Character, Habit
 from .server_machine import ServerMachine
 
+SECOND = timedelta(seconds=1)
 TIMER = timedelta(minutes=15)
 # While the server is off. In reality each time, which differs in nothing but cost.
-RETRY = timedelta(hours=8)
+RETRY = DAY
 
 
 class Tell(Protocol):
@@ -39,7 +40,7 @@ class Tell(Protocol):
 
 
 class Machine:
-    """``is_settled``: it has passed since it was switched on. ``files``: all its certificates.
+    """``is_settled``: it has passed since it was switched on. ``has_failed``: its unit says that something ends. ``files``: all its certificates.
 
     ``off_from`` moves the begin of an absence of a length that is to begin at a certain moment.
     """
@@ -63,6 +64,7 @@ class Machine:
         self.files: list[Path] = []  # of all its certificates, the present one last
         self.passes = 0
         self.is_settled = False
+        self.has_failed = False
         self.on_since: datetime | None = None
         self._diary = diary
         self._server = server
@@ -133,7 +135,13 @@ class Machine:
         except Expiring:
             # Only while the server is off may anything come near its end.
             assert not self._server.is_on
+            self.has_failed = True
             self.pass_at(now + RETRY)
+            return
+        except ServerRefused as error:
+            # It was due before its lists said why not; the next pass knows.
+            assert "revoked" in error.message
+            self.pass_at(now + TIMER)
             return
         except CertificateInvalid:
             self.is_settled = True
@@ -143,9 +151,10 @@ class Machine:
             assert not self._server.is_on, outcome.trouble
             self.pass_at(now + RETRY)
             return
+        self.has_failed = False
         # A clock that is wrong finds things due a little earlier or later.
-        due = outcome.next_due - self.character.ahead
-        self.pass_at(max(due, now + (timedelta(seconds=1) if self.character.is_exact else TIMER)))
+        due = now if outcome.pending else outcome.next_due - self.character.ahead
+        self.pass_at(max(due, now + (SECOND if self.character.is_exact and not outcome.pending else TIMER)))
         was_settled, self.is_settled = self.is_settled, not outcome.pending
         has_changed = self._has_new_certificate()
         if outcome.pending or has_changed or not was_settled:

@@ -29,8 +29,6 @@ END = START + YEARS * 365 * DAY
 
 OUTAGE = 20 * DAY
 REVOCATIONS = 5
-# A revocation is known a day after it, and a tick of the timer.
-KNOWN_AFTER = DAY + 2 * TIMER
 # From an event to the look at what it did to everybody.
 LOOK_AFTER = timedelta(minutes=20)
 
@@ -43,17 +41,17 @@ class Revoked:
 
 
 class World:
-    """A run of years. ``seed`` decides everything that is left to chance."""
+    """A run of years. ``seed`` decides everything that is left to chance. ``check_interval``: the updater's."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, check_interval: timedelta) -> None:
         self._random = Random(seed)
+        self._known_after = check_interval + 2 * TIMER
         self.figures: Counter[str] = Counter()
         self.diary = Diary(START)
         (folder / "server").mkdir()
         self.server = ServerMachine(folder / "server", self.diary)
         self.revoked: list[Revoked] = []
         self._is_look_due = False
-        self._events_seen = 0
         self._openssl = ThreadPoolExecutor(os.cpu_count())
         # A machine that is off three weeks of four is on for some of the time that the server is off, but for not all
         # of it: nobody could keep its certificate from expiring. The second time a new CA is due meanwhile.
@@ -76,7 +74,7 @@ class World:
             self.diary.at(begin, machine.switch_on)
         for number in range(REVOCATIONS):
             share = (number + self._random.random()) / REVOCATIONS
-            self.diary.at(START + 60 * DAY + share * (END - START - 90 * DAY), self._revoke_one)
+            self.diary.at(START + 60 * DAY + share * (END - START - 260 * DAY), self._revoke_one)
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +112,10 @@ class World:
 
     def _server_goes_off(self) -> None:
         self.server.stop()
-        self.diary.at(self.diary.now + OUTAGE, self._server_comes_back)
+        back = self.diary.now + OUTAGE
+        self.diary.at(back, self._server_comes_back)
+        for days in range(1, OUTAGE // DAY):
+            self.diary.at(self.diary.now + days * DAY, self._look_soon)
 
     def _server_comes_back(self) -> None:
         self.server.start()
@@ -146,7 +147,12 @@ class World:
             self.figures["signatures"] += self.server.sign_all(self.user.certificate)
 
     def _revoke_one(self) -> None:
-        candidates = [one for one in self.services if one.is_settled and one.certificate is not None]
+        revoked = [one.path for one in self.revoked]
+        candidates = [
+            one
+            for one in self.services
+            if one.is_settled and one.certificate is not None and one.files[-1] not in revoked
+        ]
         if not self.server.is_on or not candidates:
             self.diary.at(self.diary.now + WEEK, self._revoke_one)
             return
@@ -156,7 +162,7 @@ class World:
         self.server.revoke(machine.certificate, self.user.certificate)
         revoked = Revoked(path=machine.files[-1], certificate=machine.certificate, at=self.diary.now)
         self.revoked.append(revoked)
-        self.diary.at(revoked.at + KNOWN_AFTER, self._look_soon)
+        self.diary.at(revoked.at + self._known_after, self._look_soon)
 
     # What must hold.
 
@@ -167,7 +173,12 @@ class World:
 
     def _look_at_all(self) -> None:
         self._is_look_due = False
-        self._look([one for one in self.services if one.is_settled])
+        parties = [one for one in self.services if one.is_settled]
+        # They may be right, and have said it: without the server no list lives for ever.
+        failed = [one for one in parties if one.has_failed]
+        assert not failed or not self.server.is_on
+        self.figures["looks at machines that have failed"] += len(failed)
+        self._look([one for one in parties if one not in failed])
 
     def _look(self, parties: list[Machine]) -> None:
         """Who is on and has passed has a valid certificate, and accepts everybody who ought to be, and nobody else."""
@@ -198,7 +209,7 @@ class World:
     def _check_revoked(self, party: Machine, one: Revoked, reason: str) -> None:
         assert party.on_since is not None
         since = max(one.at, party.on_since, self.server.on_since or self.diary.now)
-        if self.diary.now >= since + KNOWN_AFTER:
+        if self.diary.now >= since + self._known_after:
             assert party.checked_at > one.at, f"{party.name} has not looked since {one.at}"
         if party.checked_at > one.at:
             assert "certificate revoked" in reason, f"{party.name} accepts {one.path.name}: {reason}"
