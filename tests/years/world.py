@@ -18,8 +18,8 @@ from cryptography import x509
 from caucase.core.x509 import not_after
 
 from .diary import Diary
-from .habits import DAY, SERVICES, WEEK, Character, Habit
-from .machine import TIMER, Machine
+from .habits import DAY, SECONDS_FAST, SERVICES, WEEK, Character, Habit
+from .machine import SECOND, TIMER, Machine
 from .relying_party import refusals
 from .server_machine import ServerMachine
 
@@ -52,6 +52,7 @@ class World:
         self.server = ServerMachine(folder / "server", self.diary)
         self.revoked: list[Revoked] = []
         self._is_look_due = False
+        self._cas: list[x509.Certificate] = []
         self._openssl = ThreadPoolExecutor(os.cpu_count())
         # A machine that is off three weeks of four is on for some of the time that the server is off, but for not all
         # of it: nobody could keep its certificate from expiring. The second time a new CA is due meanwhile.
@@ -173,6 +174,7 @@ class World:
 
     def _look_at_all(self) -> None:
         self._is_look_due = False
+        self._look_when_cas_end()
         parties = [one for one in self.services if one.is_settled]
         # They may be right, and have said it: without the server no list lives for ever.
         failed = [one for one in parties if one.has_failed]
@@ -180,21 +182,31 @@ class World:
         self.figures["looks at machines that have failed"] += len(failed)
         self._look([one for one in parties if one not in failed])
 
+    def _look_when_cas_end(self) -> None:
+        for ca in self.server.cas() if self.server.is_on else []:
+            if ca not in self._cas:
+                self._cas.append(ca)
+                for moment in (not_after(ca), not_after(ca) + SECOND, not_after(ca) + DAY):
+                    self.diary.at(moment, self._look_at_all)
+
     def _look(self, parties: list[Machine]) -> None:
         """Who is on and has passed has a valid certificate, and accepts everybody who ought to be, and nobody else."""
         now = self.diary.now
-        revoked = {one.path: one for one in self.revoked if now <= not_after(one.certificate)}
+        # Its last seconds are over where a clock is fast.
+        soon = now + SECONDS_FAST
+        revoked = {one.path: one for one in self.revoked if soon <= not_after(one.certificate)}
         good = []
         for holder in self.services:
-            if holder.certificate is not None and now <= not_after(holder.certificate):
-                good.append(holder.files[-1])
-            else:
-                assert holder.certificate is None or not holder.is_settled, (
-                    f"{holder.name} has expired at {now}"
-                )
+            if holder.certificate is not None:
+                end = not_after(holder.certificate)
+                assert now <= end or not holder.is_settled, f"{holder.name} has expired at {now}"
+                if soon <= end:
+                    good.append(holder.files[-1])
         presented = list({*good, *revoked})
-        judged = self._openssl.map(lambda party: self._judge(party, presented), parties if presented else [])
-        for party, refused in zip(parties, judged, strict=bool(presented)):
+        if not presented:
+            return
+        judged = self._openssl.map(lambda party: self._judge(party, presented), parties)
+        for party, refused in zip(parties, judged, strict=True):
             self.figures["verifications"] += len(presented)
             self.figures["runs of openssl"] += 1
             wrong = {path.name: reason for path, reason in refused.items() if path not in revoked}
