@@ -28,9 +28,10 @@ from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
 from caucase.store.schema import from_seconds
 
-# Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
+# Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature, so early
+# that who asked a day before the server went off has a list that lasts for nearly three weeks.
 _REFRESH_ON_DEMAND = 0.5
-REFRESH_AHEAD = 0.4
+REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
 
