@@ -180,7 +180,8 @@ def _lines(status: ClientStatus) -> Iterator[tuple[str, str, str, str]]:
                 "" if number else "its CA is not trusted here",
             )
     if status.next_due is not None:
-        yield "next question to the server", "", "", f"{status.next_due:{_DATE}}"
+        when = f"{status.next_due:{_DATE}}" if status.next_due > status.now else "at the next pass"
+        yield "next question to the server", "", "", when
     if status.undeployed:
         yield "deployment", "PENDING", "", "caucase-updater --deploy"
 

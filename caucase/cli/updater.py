@@ -103,7 +103,7 @@ def _status(config: UpdaterConfig, pending: Pending) -> ClientStatus:
         authorities=authorities,
         certificates=held,
         pending=None if waiting is None else waiting.csr_id,
-        next_due=planned.next_due,
+        next_due=now if planned.tasks else planned.next_due,
         undeployed=bool(pending.tokens()),
     )
 

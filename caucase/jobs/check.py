@@ -6,7 +6,6 @@ import enum
 import pwd
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from caucase.core.netloc import https_port_for
 from caucase.core.rollover import Lifetime
 from caucase.core.x509 import check_validity, load_certificates, load_private_key, public_key, spki
 from caucase.errors import CaucaseError
-from caucase.store import Database, cas, settings
+from caucase.store import COMPANIONS, Database, cas, settings
 from caucase.store.db import schema_versions
 from caucase.store.schema import from_seconds
 
@@ -28,8 +27,6 @@ HTTP_UNIT, HTTPS_UNIT = "caucased.socket", "caucased-https.socket"
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
-# The log and its index hold what the database holds.
-_COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class Verdict(enum.StrEnum):
@@ -114,7 +111,8 @@ def _files(config: ServerConfig) -> Iterator[Finding]:
         )
     else:
         yield _ok(f"files: {database.parent} belongs to {_user(owner)}")
-    companions = [database.with_name(database.name + suffix) for suffix in _COMPANIONS]
+    # The log and its index hold what the database holds.
+    companions = [database.with_name(database.name + suffix) for suffix in COMPANIONS]
     for path in (database, *(one for one in companions if one.exists())):
         yield _private(path, owner)
     for path in (config.server_key, config.cors_key_store):
@@ -150,7 +148,7 @@ def _database(config: ServerConfig, now: datetime) -> Iterator[Finding]:
             )
             return
         yield _ok(f"database: of schema {found}, which is this release's")
-        with closing(Database(config.db, create=False)) as database:
+        with Database(config.db, read_only=True) as database:
             yield from _content(database, config, now)
     except CaucaseError as error:
         yield _wrong(f"database: {error}")

@@ -5,21 +5,16 @@ The former database is only read, and ours must not exist yet.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from caucase.appliance import KeyFile, policy_of
 from caucase.authority import AuditEvent, AuditSink, Authority, TakenOver, take_over
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
-from caucase.errors import Conflict
 from caucase.host.owner import as_caller
 from caucase.host.staging import publish, staging_folder
-from caucase.store import Database
+from caucase.store import Database, check_absent
 from caucase.store.legacy import read_database
-
-# What SQLite has beside a database.
-_COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSink) -> TakenOver:
@@ -29,7 +24,7 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
     Malformed if the former one cannot be read, NotAcceptable if its CAs do not live long enough; OSError.
     """
     policy = policy_of(config)  # first of all: without a netloc there is nothing to do
-    _check_absent(config.db)
+    check_absent(config.db)
     with as_caller():
         legacy = read_database(source)
     with staging_folder(config.db.absolute().parent) as folder:
@@ -39,10 +34,8 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
             # Holds the database to its netloc from now on.
             Authority(database, policy, https_file=KeyFile(config.server_key), clock=clock, audit=audit)
             database.settle()
-        try:
-            publish(staged, config.db)
-        except FileExistsError:
-            raise _exists(config.db) from None
+        check_absent(config.db)
+        publish(staged, config.db)
     audit(
         AuditEvent.TAKEN_OVER,
         cas=result.cas,
@@ -51,21 +44,3 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
         revocations=result.revocations,
     )
     return result
-
-
-def _check_absent(database: Path) -> None:
-    """Conflict if there is a database, or something that SQLite would take for a part of a new one."""
-    if os.path.lexists(database):
-        raise _exists(database)
-    for companion in _COMPANIONS:
-        other = database.with_name(database.name + companion)
-        if os.path.lexists(other):
-            raise Conflict(
-                f"There is no database {database}, and yet {other.name} of one.", "Move it out of the way."
-            )
-
-
-def _exists(database: Path) -> Conflict:
-    return Conflict(
-        f"There is a database {database} already.", "Move it away, or name another file with --db."
-    )

@@ -25,15 +25,12 @@ from caucase.core.backup import read_blocks, read_key_ids
 from caucase.core.keys import PrivateKey
 from caucase.core.netloc import NetLoc
 from caucase.core.x509 import KeyId, key_id, load_request, public_key, spki
-from caucase.errors import Conflict, NotAcceptable
+from caucase.errors import NotAcceptable
 from caucase.host.events import Audit, Named
 from caucase.host.progress import Progress
 from caucase.host.staging import passing_folder, publish, staging_folder
 from caucase.jobs.payload import load_payload
-from caucase.store import Database, settings
-
-# SQLite would take a journal that was left of another database for the restored one's.
-_COMPANIONS = ("", "-wal", "-shm", "-journal")
+from caucase.store import Database, check_absent, settings
 
 
 class RestoreEvent(enum.Enum):
@@ -69,7 +66,7 @@ def restore(
     in PEM, before the database appears. ``published``: lists that were published since. CaucaseError and OSError, also
     those of ``deliver``: nothing is there then.
     """
-    _check_free(config.db)
+    check_absent(config.db)
     if spki(public_key(load_request(csr_pem))) == spki(key.public_key()):
         raise NotAcceptable(
             "The request is made with the key that opens the backup.", "Make a new key for it."
@@ -96,7 +93,7 @@ def restore(
             recovery.advance(made_at)
             database.settle()
         deliver(certificate)
-        _check_free(config.db)
+        check_absent(config.db)
         publish(staged, config.db)
     for event, fields in reports:
         audit(event, **fields)
@@ -118,16 +115,6 @@ def drill(backup: BinaryIO, key: PrivateKey, *, beside: Path, clock: Clock) -> D
         with closing(Database(staged, create=False)) as database:
             examination = examine(database)
     return Drill(made_at=made_at, age=clock() - made_at, key_ids=key_ids, examination=examination)
-
-
-def _check_free(path: Path) -> None:
-    for suffix in _COMPANIONS:
-        there = path.with_name(path.name + suffix)
-        if os.path.lexists(there):
-            raise Conflict(
-                f"{there} exists already, and a restoration never replaces anything.",
-                "Move it away, or name another file with --db.",
-            )
 
 
 def _verify(backup: BinaryIO, key: PrivateKey) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from caucase.errors import StoreError
+from caucase.errors import Conflict, StoreError
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
 
 Transaction: TypeAlias = sqlite3.Connection  # a connection inside a transaction that its owner ends
@@ -32,6 +32,19 @@ _BUSY_TIMEOUT = 30.0
 # Enough to keep the disk busy, and few enough that the first of a batch does not wait for long.
 _BATCH_LIMIT = 256
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""What SQLite has beside a database in use; what these are of, it takes for a part of any database of that name."""
+
+
+def check_absent(path: Path) -> None:
+    """Conflict if there is a database at ``path``, or something that SQLite would take for a part of a new one."""
+    for there in (path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)):
+        if os.path.lexists(there):
+            raise Conflict(
+                f"{there} exists already, and is never replaced.",
+                "Move it away, or name another database with --db.",
+            )
 
 
 class _Write:

@@ -99,7 +99,9 @@ def test_before_the_first_contact(tmp_path: Path, capsys: pytest.CaptureFixture[
         f"ca_url: http://127.0.0.1:9\nnames: www.example.com\ndirectory: {tmp_path / 'state'}\n"
     )
     assert updater(["--config", str(config), "--status"]) == 0
-    assert "No CA certificate is here yet." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "No CA certificate is here yet." in shown
+    assert "at the next pass" in shown
     assert not (tmp_path / "state").exists(), "it only looks"
     assert updater(["--config", str(config), "--status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["certificates"] == []
