@@ -71,6 +71,7 @@ deb:
 
 bench: venv
 	@.venv/bin/python benchmarks/start.py
+	@.venv/bin/python benchmarks/updater.py
 	@.venv/bin/python benchmarks/backup.py
 
 clean:

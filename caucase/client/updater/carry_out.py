@@ -19,7 +19,7 @@ from caucase.client.keyfiles import KeyPair, put_first_pair, replace_pair, save_
 from caucase.client.pemfiles import PemFiles
 from caucase.client.renewal import check_key, renewed
 from caucase.client.updater import request as requests
-from caucase.client.updater.look import own_pair
+from caucase.client.updater.look import own_certificate, own_pair
 from caucase.client.updater.memory import Memory, SentRequest, read_memory, write_memory
 from caucase.client.updater.places import Places
 from caucase.client.updater.plan import Plan, Task
@@ -89,7 +89,7 @@ class _Pass:
 
     def tidy(self) -> None:
         """Remove a key and request that are of no use any more."""
-        if requests.waiting(self._config, self._places, own_pair(self._config)) is None:
+        if requests.waiting(self._config, self._places, own_certificate(self._config)) is None:
             requests.discard(self._places)
 
     def update_trusted(self) -> None:
@@ -113,7 +113,7 @@ class _Pass:
         """Replace the pair by a renewed one; False if the server says, too, that it has expired."""
         pair = own_pair(self._config)
         assert pair is not None  # or it would not have been due
-        key = requests.new_key(self._config, pair)
+        key = requests.new_key(self._config, pair.certificate)
         try:
             certificate = renewed(self._client, pair, key, trusted=self._trusted)
         except ServerRefused as error:
@@ -127,15 +127,17 @@ class _Pass:
 
     def ask(self) -> None:
         """Send a request, made first if there is none, and see whether it was signed at once."""
-        config, pair = self._config, own_pair(self._config)
-        request = requests.waiting(config, self._places, pair) or requests.make(config, self._places, pair)
+        config, certificate = self._config, own_certificate(self._config)
+        request = requests.waiting(config, self._places, certificate)
+        if request is None:
+            request = requests.make(config, self._places, certificate)
         self._send(request)
         self.fetch()
 
     def fetch(self) -> None:
         """Take the certificate, if the request has been signed. NotFound if it was rejected."""
         pair, sent = own_pair(self._config), read_memory(self._places.memory).request
-        request = requests.waiting(self._config, self._places, pair)
+        request = requests.waiting(self._config, self._places, None if pair is None else pair.certificate)
         assert request is not None  # or the plan would have been to ask
         assert sent is not None
         try:

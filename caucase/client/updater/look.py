@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from cryptography import x509
 
@@ -19,6 +20,7 @@ from caucase.core.x509 import (
     PEM_LIMIT,
     KeyId,
     authority_key_id,
+    load_certificate,
     next_update,
     pem_blocks,
     subject_key_id,
@@ -73,11 +75,10 @@ def look(config: UpdaterConfig) -> Here:
     """
     places = Places.of(config)
     memory = read_memory(places.memory)
-    pair = own_pair(config)
-    certificate = None if pair is None else pair.certificate
+    certificate = own_certificate(config)
     crls = read_lists(places.lists)
     wanted = asked_digest(config.asked)
-    request = None if config.crt is None else waiting(config, places, pair)
+    request = None if config.crt is None else waiting(config, places, certificate)
     state = RequestState.NONE
     if request is not None:
         is_sent = memory.request is not None and memory.request.digest == request.digest
@@ -93,15 +94,30 @@ def look(config: UpdaterConfig) -> Here:
     )
 
 
+def own_certificate(config: UpdaterConfig) -> x509.Certificate | None:
+    """The certificate, ``None`` before there is one. CaucaseError, OSError."""
+    if config.crt is None or config.crt != config.key:
+        pair = own_pair(config)
+        return None if pair is None else pair.certificate
+    # The two came into one file together. Loading an RSA key costs half as much as all the rest of a pass, and there
+    # is one every quarter of an hour; whoever uses the key loads it.
+    data = _read(config.crt)
+    return load_certificate(data) if pem_blocks(data, CERTIFICATE) else None
+
+
 def own_pair(config: UpdaterConfig) -> KeyPair | None:
     """Key and certificate, ``None`` before there is one. CaucaseError, OSError."""
     if config.crt is None or config.key is None:
         return None
+    return load_pair(config.crt, config.key) if pem_blocks(_read(config.crt), CERTIFICATE) else None
+
+
+def _read(path: Path) -> bytes:
+    """Nothing where nothing is."""
     try:
-        data = read_limited(config.crt, PEM_LIMIT)
+        return read_limited(path, PEM_LIMIT)
     except FileNotFoundError:
-        return None
-    return load_pair(config.crt, config.key) if pem_blocks(data, CERTIFICATE) else None
+        return b""
 
 
 def _dates(crl: x509.CertificateRevocationList) -> ListDates | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from caucase.client.keyfiles import KeyPair, read_key, read_request
+from caucase.client.keyfiles import read_key, read_request
 from caucase.client.requests import make_request
 from caucase.client.updater.places import Places
 from caucase.config.updater import UpdaterConfig
@@ -52,14 +52,16 @@ def asked_digest(asked: Asked | None) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def waiting(config: UpdaterConfig, places: Places, pair: KeyPair | None) -> KeyRequest | None:
-    """The request that is to be signed, ``None`` if there is none (any more). CaucaseError, OSError."""
+def waiting(config: UpdaterConfig, places: Places, certificate: x509.Certificate | None) -> KeyRequest | None:
+    """The request that is to be signed, ``None`` if there is none (any more). ``certificate``: the one that is here.
+    CaucaseError, OSError.
+    """
     made = _made(places)
     if made is not None:
         is_wanted = config.asked is None or asked_digest(Asked.by(made.csr)) == asked_digest(config.asked)
-        is_done = pair is not None and spki(public_key(pair.certificate)) == spki(public_key(made.csr))
+        is_done = certificate is not None and spki(public_key(certificate)) == spki(public_key(made.csr))
         return made if is_wanted and not is_done else None
-    if config.csr is not None and config.key is not None and pair is None:
+    if config.csr is not None and config.key is not None and certificate is None:
         csr, key = read_request(config.csr), read_key(config.key)
         if spki(public_key(csr)) != spki(key.public_key()):
             raise Malformed(
@@ -70,16 +72,16 @@ def waiting(config: UpdaterConfig, places: Places, pair: KeyPair | None) -> KeyR
     return None
 
 
-def make(config: UpdaterConfig, places: Places, pair: KeyPair | None) -> KeyRequest:
+def make(config: UpdaterConfig, places: Places, certificate: x509.Certificate | None) -> KeyRequest:
     """A new key and a request for what the configuration asks for, stored. NotAcceptable, OSError."""
     asked = config.asked
     if asked is None and config.csr is not None:
         asked = Asked.by(read_request(config.csr))
-    if asked is None and pair is not None:
-        asked = _as_before(pair.certificate)
+    if asked is None and certificate is not None:
+        asked = _as_before(certificate)
     if asked is None:
         raise NotAcceptable("There is nothing to ask for.", "Give names, or a request.")
-    key = new_key(config, pair)
+    key = new_key(config, certificate)
     csr = make_request(key, asked.subject, asked.extensions)
     places.request.unlink(missing_ok=True)  # its mode would be kept
     write_atomic(places.request, dump_private_key(key) + dump_pem(csr), mode=_MODE)
@@ -91,11 +93,11 @@ def discard(places: Places) -> None:
     places.request.unlink(missing_ok=True)
 
 
-def new_key(config: UpdaterConfig, pair: KeyPair | None) -> PrivateKey:
+def new_key(config: UpdaterConfig, certificate: x509.Certificate | None) -> PrivateKey:
     """A fresh key of the type that is configured, else of the type of the one before it."""
     kind = config.key_type
     if kind is None:
-        kind = _DEFAULT_KEY_TYPE if pair is None else key_type(pair.key)
+        kind = _DEFAULT_KEY_TYPE if certificate is None else key_type(public_key(certificate))
     return kind.generate()
 
 
