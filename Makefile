@@ -27,7 +27,7 @@ SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system
+UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system --ignore=tests/years
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt

@@ -22,7 +22,7 @@ LAYERS = {
     "authority": {"core", "store", "errors", "clock"},
     # Puts the parts together: from a configuration to an authority over its database.
     "appliance": {"authority", "config", "host", "store", "errors", "clock"},
-    "server": {"appliance", "authority", "config", "host", "core", "errors", "clock"},
+    "server": {"appliance", "authority", "config", "host", "core", "errors", "clock", "jobs"},
     "jobs": {"appliance", "authority", "config", "core", "host", "store", "errors", "clock"},
     "cli": {
         *("errors", "clock", "core", "config", "host", "store", "client", "authority", "appliance", "server"),

@@ -154,7 +154,7 @@ class Authority:
             else:
                 raise Untrusted(
                     f"The revocation list of {one.issuer.rfc4514_string()} is not signed by a CA of this server.",
-                    "Import that CA first.",
+                    "Import that CA first, or leave the list out.",
                 )
         return result
 

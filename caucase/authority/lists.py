@@ -22,15 +22,16 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, crl_number, not_after, revocation_date
+from caucase.core.x509 import KeyId, Serial, not_after, revocation_date
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
 from caucase.store.schema import from_seconds
 
-# Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature.
+# Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature, so early
+# that who asked a day before the server went off has a list that lasts for nearly three weeks.
 _REFRESH_ON_DEMAND = 0.5
-REFRESH_AHEAD = 0.4
+REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
 
@@ -85,8 +86,8 @@ class RevocationLists:
 
         self._database.write(commit)
 
-    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> int:
-        """Revoke what is on these lists, of CAs of this context, and not known here; the highest of their numbers.
+    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> None:
+        """Revoke what is on these lists, of CAs of this context, and not known here.
 
         A serial that was not issued here, as far as is known, goes on all lists: the peer's name everything on each.
         """
@@ -97,7 +98,6 @@ class RevocationLists:
         )
         while batch := list(islice(entries, _ADOPT_BATCH)):
             self._database.write(partial(self._adopt, batch=batch, last=last))
-        return max((crl_number(one) for one in published), default=0)
 
     def _adopt(
         self, transaction: Transaction, *, batch: Sequence[tuple[Serial, datetime]], last: datetime

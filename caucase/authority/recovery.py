@@ -6,7 +6,6 @@ through lists that were published since.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -19,12 +18,11 @@ from caucase.core.x509 import (
     KeyId,
     Serial,
     authority_key_id,
-    is_signed_by,
     load_certificate_der,
     not_after,
     not_before,
 )
-from caucase.errors import CertificateInvalid, Malformed, NotAcceptable, Untrusted
+from caucase.errors import CertificateInvalid, NotAcceptable
 from caucase.store import Database, issued, revocations, settings
 
 # A list's number grows with each revocation. The busiest server revokes hundreds a second, since each is a request
@@ -35,32 +33,17 @@ NUMBERS_PER_SECOND = 1000
 CLOCK_MARGIN = timedelta(days=1)
 
 _LOCAL = "local"
-# Leaves room to count on in 64 bits.
-_NUMBER_MAX = 2**62
 
 
 class Recovery:
-    """Brings a restored database up to the present. The order: ``adopt``, ``replace``, ``advance``."""
+    """Brings a restored database up to the present. First ``replace``, then ``advance``; lists
+    that were published since the backup are imported before both (``Authority.import_lists``)."""
 
     def __init__(self, authority: Authority, database: Database, *, clock: Clock) -> None:
         self._contexts = [authority.context(name) for name in (ContextName.CAU, ContextName.CAS)]
         self._users = authority.users
         self._database = database
         self._clock = clock
-
-    def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> None:
-        """Take what lists that were published since the backup add to it.
-
-        Untrusted for a list of an unknown CA, or one that its CA did not sign; Malformed for an absurd number.
-        """
-        by_context: dict[ContextName, list[x509.CertificateRevocationList]] = {}
-        for one in published:
-            by_context.setdefault(self._context_of(one).name, []).append(one)
-        for context in self._contexts:
-            newest = context.lists.adopt(by_context.get(context.name, []))
-            if newest > _NUMBER_MAX:
-                raise Malformed("The number of a published list is out of range.")
-            self._raise(context, newest)
 
     def replace(self, key_id: KeyId, csr_pem: bytes, *, actor: str) -> bytes:
         """Renew the newest certificate of the user with that key for the request, and revoke the old one; the new one
@@ -96,17 +79,6 @@ class Recovery:
     def _raise(self, context: ContextAuthority, number: int) -> None:
         self._database.write(
             lambda transaction: settings.raise_counter(transaction, context.name, settings.CRL_NUMBER, number)
-        )
-
-    def _context_of(self, crl: x509.CertificateRevocationList) -> ContextAuthority:
-        issuer = authority_key_id(crl)
-        for context in self._contexts:
-            for ca in context.keyring.snapshot().cas:
-                if ca.key_id == issuer and is_signed_by(crl, ca.certificate):
-                    return context
-        raise Untrusted(
-            "A revocation list was not signed by any CA in the backup.",
-            "Give the lists of this CA, and leave out those of CAs that were made after the backup.",
         )
 
     def _certificate(self, key_id: KeyId) -> x509.Certificate:

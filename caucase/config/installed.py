@@ -15,5 +15,7 @@ FOLDER = Path("/var/lib/caucased")
 DEFAULTS: Mapping[str, str] = {
     # Whoever connects first after an installation must not become a user by that.
     "user_auto_approve_count": "0",
+    # Where the timer puts them, and --status looks for them.
+    "backup_directory": "/var/backups/caucase",
 }
 """YAML key to text, where the package wants something else than the program alone."""

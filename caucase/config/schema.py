@@ -126,7 +126,12 @@ class ServerConfig:
     backup_directory: Path | None = _option(
         values.path, None, "Folder for encrypted backups; without it there are none.", metavar="FOLDER"
     )
-    backup_period: timedelta = _option(values.days(), "1", "Time between backups.", metavar="DAYS")
+    backup_period: timedelta = _option(
+        values.days(),
+        "1",
+        "Time between backups of a server that systemd did not start; else a timer makes them.",
+        metavar="DAYS",
+    )
     backup_keep: int = _option(
         values.whole(1, 1_000_000), "30", "So many backups are kept; older ones are removed.", metavar="COUNT"
     )

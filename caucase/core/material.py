@@ -4,6 +4,7 @@ or not. It asks for a passphrase when it meets something that needs one, and rem
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ _ENCRYPTED = b"Proc-Type: 4,ENCRYPTED"  # RFC 1421 section 4.6.1.1
 _PFX_VERSION = (
     b"\x02\x01\x03"  # RFC 7292 section 4: how the content begins, and no certificate's or key's does
 )
+_SEQUENCE = b"\x30"  # X.690
 _T = TypeVar("_T")
 
 
@@ -107,7 +109,8 @@ def _from_pem(place: str, label: str, block: bytes, ask: Ask) -> Material:
         if label in _KEY_LABELS:
             encrypted = label.startswith("ENCRYPTED") or _ENCRYPTED in block
             return _material(
-                place, key=_key(serialization.load_pem_private_key, block, place, ask, encrypted)
+                place,
+                key=_key(serialization.load_pem_private_key, block, place, ask, encrypted=encrypted),
             )
     except NotAcceptable as error:
         return _skipped(place, error.message)
@@ -117,28 +120,26 @@ def _from_pem(place: str, label: str, block: bytes, ask: Ask) -> Material:
 
 
 def _from_der(name: str, data: bytes, ask: Ask) -> Material:
-    """A PKCS#12 file, or a certificate or a key in DER."""
     try:
-        if _content(data).startswith(_PFX_VERSION):
-            return _from_pkcs12(name, data, ask)
-        for encrypted in (False, True):
-            try:
-                return _material(
-                    name, key=_key(serialization.load_der_private_key, data, name, ask, encrypted)
-                )
-            except Malformed:
-                if encrypted:
-                    raise
-            try:
-                return _material(name, certificates=[load_certificate_der(data)])
-            except Malformed:
-                if not _content(data).startswith(b"\x30"):  # RFC 5208 section 6: an encrypted key
-                    raise Malformed("It is neither PEM nor DER nor PKCS#12.") from None
+        return _of_der(name, data, ask)
     except NotAcceptable as error:
         return _skipped(name, error.message)
     except CaucaseError as error:
         raise type(error)(f"{name}: {error.message}", error.hint) from None
-    raise AssertionError("the second round returns or raises")
+
+
+def _of_der(name: str, data: bytes, ask: Ask) -> Material:
+    """A PKCS#12 file, or a key or a certificate in DER; nothing in them says which, except the content."""
+    load = serialization.load_der_private_key
+    if _content(data).startswith(_PFX_VERSION):
+        return _from_pkcs12(name, data, ask)
+    with contextlib.suppress(Malformed):
+        return _material(name, key=_key(load, data, name, ask, encrypted=False))
+    with contextlib.suppress(Malformed):
+        return _material(name, certificates=[load_certificate_der(data)])
+    if not _content(data).startswith(_SEQUENCE):  # RFC 5208 section 6: an encrypted key
+        raise Malformed("It is neither PEM nor DER nor PKCS#12.")
+    return _material(name, key=_key(load, data, name, ask, encrypted=True))
 
 
 def _from_pkcs12(name: str, data: bytes, ask: Ask) -> Material:
@@ -160,7 +161,7 @@ def _from_pkcs12(name: str, data: bytes, ask: Ask) -> Material:
 
 
 def _key(
-    load: Callable[[bytes, bytes | None], object], data: bytes, place: str, ask: Ask, encrypted: bool
+    load: Callable[[bytes, bytes | None], object], data: bytes, place: str, ask: Ask, *, encrypted: bool
 ) -> PrivateKey:
     passphrase = ask(place) if encrypted else None
     wrong = "The passphrase is wrong, or the key is damaged." if encrypted else "The key is not well-formed."
@@ -178,7 +179,7 @@ def _parsed(parse: Callable[[], _T], wrong: str) -> _T:
 
 def _content(der: bytes) -> bytes:
     """What begins a SEQUENCE; nothing if it is none."""
-    if len(der) < 2 or der[0] != 0x30:
+    if len(der) < 2 or not der.startswith(_SEQUENCE):
         return b""
     return der[2:] if der[1] < 0x80 else der[2 + (der[1] & 0x7F) :]
 

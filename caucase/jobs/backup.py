@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -101,10 +101,21 @@ def state(database: Database, folder: Path | None, *, clock: Clock) -> BackupSta
                 key_ids = read_key_ids(file)
             except CaucaseError:
                 continue  # somebody else's file
-        made_at = datetime.strptime(path.name, _NAME_FORMAT).replace(tzinfo=UTC)
-        newest = BackupFile(path=path, made_at=made_at, size=path.stat().st_size, key_ids=tuple(key_ids))
+        newest = BackupFile(
+            path=path, made_at=_made_at(path), size=path.stat().st_size, key_ids=tuple(key_ids)
+        )
         return BackupState(newest=newest, readers=readers)
     return BackupState(newest=None, readers=readers)
+
+
+def is_due(folder: Path, period: timedelta, now: datetime) -> bool:
+    """Whether the newest backup there is so old, or of the future, or there is none. OSError."""
+    newest = next(map(_made_at, _complete(folder)), None)
+    return newest is None or not newest <= now < newest + period
+
+
+def _made_at(path: Path) -> datetime:
+    return datetime.strptime(path.name, _NAME_FORMAT).replace(tzinfo=UTC)
 
 
 def _recipients(transaction: Transaction, now: datetime, audit: Audit) -> tuple[Secrets, list[KeyEntry]]:

@@ -89,8 +89,8 @@ def restore(
                 clock=clock,
                 audit=lambda event, **fields: reports.append((event, fields)),
             )
+            authority.import_lists(published)
             recovery = Recovery(authority, database, clock=clock)
-            recovery.adopt(published)
             actor = f"local user {os.getuid()}"
             certificate = recovery.replace(key_id(key.public_key()), csr_pem, actor=actor)
             recovery.advance(made_at)

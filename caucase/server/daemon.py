@@ -15,6 +15,7 @@ import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 from aiohttp import web
 
@@ -26,6 +27,7 @@ from caucase.host.events import Audit
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.host.notify import Notifier
 from caucase.host.sockets import BACKLOG, Listeners
+from caucase.jobs.maintenance import maintain
 from caucase.server.app import create_app, make_service
 from caucase.server.connection import connection_factory
 from caucase.server.site import Site
@@ -68,6 +70,7 @@ class Daemon:
         self._appliance = Appliance(audit)
         self._tls = Tls(self._site)
         self._idle_timeout = timedelta()
+        self._config: ServerConfig | None = None
         self._configuring = asyncio.Lock()
         self._end = asyncio.Event()
         self._reason = ""
@@ -148,6 +151,7 @@ class Daemon:
             logging.getLogger(ACCESS_LOGGER).setLevel(logging.INFO if wants_access_log else logging.WARNING)
             authority = await loop.run_in_executor(self._executor, self._appliance.configure, config)
             self._site.service = make_service(authority, config, clock=clock.now)
+            self._config = config
 
     def _refuse(self, error: CaucaseError | OSError) -> None:
         """Answer everything with 503 and what is wrong, until a reload."""
@@ -198,9 +202,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(_MAINTENANCE_SECONDS)
-            if (service := self._site.service) is not None:
+            if self._site.service is not None and self._config is not None:
+                work = partial(
+                    maintain, self._site.service.authority, self._config, clock=clock.now, audit=self._audit
+                )
                 try:
-                    await loop.run_in_executor(self._executor, service.authority.maintain)
+                    await loop.run_in_executor(self._executor, work)
                 except (CaucaseError, OSError) as error:
                     _log.error("What is due could not be made: %s", error)
 

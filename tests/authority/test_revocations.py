@@ -274,7 +274,7 @@ def test_lists_are_made_again_at_half_their_life(authority: Authority, world: Wo
 def test_maintenance_is_ahead_of_demand(authority: Authority, world: World) -> None:
     authority.maintain()
     [first] = lists(authority.services).values()
-    world.clock.advance(seconds=0.39 * LIST_LIFE.total_seconds())
+    world.clock.advance(seconds=0.29 * LIST_LIFE.total_seconds())
     authority.maintain()
     assert list(lists(authority.services).values()) == [first]
     world.clock.advance(seconds=0.02 * LIST_LIFE.total_seconds())

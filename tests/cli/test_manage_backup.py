@@ -130,7 +130,7 @@ def _own_logging() -> Iterator[None]:
         (["--db", "none", "--backup", "."], 1, "There is no database none"),
         (["--drill", "none", "alice.key.pem"], 1, "none: No such file"),
         (["--drill", "alice.csr.pem", "none"], 1, "none: No such file"),
-        (["--drill", "alice.csr.pem", "alice.csr.pem"], 1, "alice.csr.pem: Exactly one private key"),
+        (["--drill", "alice.csr.pem", "alice.csr.pem"], 1, "alice.csr.pem: exactly one private key"),
         (["--drill", "alice.csr.pem", "alice.key.pem"], 1, "not a caucase backup"),
         (["--drill", "/dev/null", "alice.key.pem"], 1, "not a caucase backup"),
         (["--db", "x", "--restore-backup", "alice.csr.pem", "alice.key.pem", "new.csr.pem", "c"], 1, "not a caucase backup"),
@@ -172,11 +172,11 @@ def test_a_key_with_a_passphrase(home: Path) -> None:
         cwd=home, check=True, capture_output=True,
     )  # fmt: skip
     refused = manage(home, *options, "--drill", backup, "locked.pem", code=1)
-    assert "protected by a passphrase" in refused.stderr
+    assert "needs a passphrase" in refused.stderr
     assert "All is well" in typed(home, "geheim ä", *options, "--drill", str(backup), "locked.pem")
-    said = typed(home, "wrong", *options, "--drill", str(backup), "locked.pem")
-    assert "locked.pem: The passphrase does not open the private key." in said
-    assert "wrong" not in said
+    said = typed(home, "falsch", *options, "--drill", str(backup), "locked.pem")
+    assert "locked.pem, block 1: The passphrase is wrong, or the key is damaged." in said
+    assert "falsch" not in said
 
 
 def typed(home: Path, line: str, *arguments: str) -> str:

@@ -26,7 +26,7 @@ def test_an_empty_file(file: Path) -> None:
     assert config.db == Path("/state/caucase.sqlite")
     assert config.server_key == Path("/state/server.key.pem")
     assert config.cors_key_store == Path("/state/cors.key")
-    assert config.backup_directory is None
+    assert config.backup_directory == Path("/var/backups/caucase")
 
 
 def test_what_the_file_says_goes_first(file: Path) -> None:

@@ -112,7 +112,7 @@ def test_the_example_changes_nothing_and_uncommented_it_is_valid(
     # What has no default is an example there; everything else is the default.
     file.write_text("")
     default = load_server_config(file, {})
-    examples = {key for key, option in OPTIONS.items() if option.default is None}
+    examples = {key for key, option in OPTIONS.items() if option.default is None} - installed.DEFAULTS.keys()
     assert {key for key in OPTIONS if getattr(config, key) != getattr(default, key)} == examples
 
 

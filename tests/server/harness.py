@@ -83,10 +83,10 @@ class Server:
     def configure(self, database: Database, **settings: Any) -> None:
         """Give it an authority, as the daemon does."""
         config = ServerConfig(
-            netloc=self.netloc,
             server_key=self.folder / "server.key.pem",
             cors_key_store=self.folder / "cors.key",
             **{
+                "netloc": self.netloc,
                 "key_type": KeyType.parse("ec:P-256"),
                 "user_auto_approve_count": 1000,
                 "service_max_csr": 1000,

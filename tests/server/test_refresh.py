@@ -203,9 +203,9 @@ def test_the_running_server_serves_what_the_job_made(
     end = next_update(first_list)
     assert end is not None
     life = timedelta(days=0.33 * 93)
-    machine.set(START + 0.4 * life - timedelta(minutes=1))
+    machine.set(START + 0.3 * life - timedelta(minutes=1))
     assert machine.refresh() == "Nothing was due."
-    machine.set(START + 0.4 * life)
+    machine.set(START + 0.3 * life)
     assert machine.refresh() == "Made: 2 revocation lists."
     assert machine.refresh() == "Nothing was due."
     assert number(newest_list(listeners)) == number(first_list) + 1
@@ -357,14 +357,18 @@ def test_a_server_without_systemd_makes_by_itself_what_is_due(
     for name, value in machine.environment.items():
         monkeypatch.setenv(name, value)
     port = free_ports()
+    backups = machine.folder / "backups"
+    backups.mkdir()
     key_file = machine.folder / "server.key.pem"
     server = Process(
         machine.folder,
         *("--config", "caucased.yaml", "--bind", "127.0.0.1", "--base-port", str(port)),
+        *("--backup-directory", str(backups)),
         supervised=False,
     )
     try:
         wait_for(lambda: "Server started" in server.log)
+        wait_for(lambda: "No backup, for nobody could open it" in server.log)
         before = key_file.read_bytes()
         machine.set(START + 2 * PERIOD)
         wait_for(lambda: key_file.read_bytes() != before)

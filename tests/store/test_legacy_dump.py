@@ -6,7 +6,7 @@ import contextlib
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caucase.errors import CaucaseError, Malformed, TooLarge
@@ -32,6 +32,7 @@ def test_it_says_what_the_database_says(former: FormerDatabase, tmp_path) -> Non
     assert read_dump([former.dump()]) == read_database(former.save(tmp_path / "old.sqlite"))
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(size=st.integers(1, 300))
 def test_blocks_of_any_size(size: int) -> None:
     dump = small()
@@ -173,6 +174,7 @@ def test_before_0_9_9() -> None:
         read_dump([dump.replace(created[0], b"")])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.binary(max_size=40), st.integers(0, len(small())), st.integers(0, 20))
 def test_changed_anywhere(insert: bytes, place: int, cut: int) -> None:
     """Nothing but a sentence, or a database that says something else."""

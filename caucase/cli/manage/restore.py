@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,12 +10,13 @@ from cryptography import x509
 
 from caucase import clock
 from caucase.cli.manage.action import Action
+from caucase.cli.manage.passphrase import ask
 from caucase.client.keyfiles import save_certificate
 from caucase.config.schema import ServerConfig
 from caucase.core.keys import PrivateKey
-from caucase.core.protected import is_protected, load_protected_key
-from caucase.core.x509 import PEM_LIMIT, key_id, load_certificate, load_crls, load_private_key
-from caucase.errors import CaucaseError, Malformed
+from caucase.core.material import read_material
+from caucase.core.x509 import PEM_LIMIT, key_id, load_certificate, load_crls
+from caucase.errors import Malformed
 from caucase.host.events import Audit
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller
@@ -112,13 +111,10 @@ def _age(seconds: float) -> str:
 
 
 def _read_key(path: Path) -> PrivateKey:
-    pem = read_limited(path, PEM_LIMIT)
-    try:
-        if is_protected(pem) and sys.stdin.isatty():
-            return load_protected_key(pem, getpass.getpass(f"Passphrase of {path}: "))
-        return load_private_key(pem)
-    except CaucaseError as error:
-        raise Malformed(f"{path}: {error.message}", error.hint) from None
+    keys = read_material(str(path), read_limited(path, PEM_LIMIT), ask).keys
+    if len(keys) != 1:
+        raise Malformed(f"{path}: exactly one private key is expected here, and there are {len(keys)}.")
+    return keys[0].key
 
 
 def _read_lists(path: Path) -> Sequence[x509.CertificateRevocationList]:
