@@ -17,6 +17,7 @@ from . import debian
 from .machine import Machine, booted, running
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is about one release stays in one process, which shares its machines."""
     for item in items:
