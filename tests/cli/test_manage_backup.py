@@ -114,6 +114,15 @@ def test_nobody_could_open_it(home: Path) -> None:
     assert list((home / "backups").iterdir()) == []
 
 
+def test_a_server_that_nobody_has_connected_to_yet(home: Path) -> None:
+    """The timer comes every day, and there is nothing wrong."""
+    (home / "backups").mkdir(mode=0o700)
+    (home / "caucased.yaml").write_text("netloc: localhost:8009\n")
+    done = manage(home, "--config", "caucased.yaml", "--backup", "backups")
+    assert done.stdout == "There is nothing to back up yet: no database caucase.sqlite.\n"
+    assert done.stderr == ""
+
+
 @pytest.fixture
 def _own_logging() -> Iterator[None]:
     root = logging.getLogger()

@@ -31,6 +31,10 @@ def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -
 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
+    # The timer's, for a server that nobody has connected to yet; a database that was named has to be there.
+    if not hasattr(options, OPTIONS["db"].key) and not config.db.exists():
+        print(f"There is nothing to back up yet: no database {config.db}.")
+        return 0
     made = back_up(config.db, options.backup, keep=config.backup_keep, clock=clock.now, audit=Audit())
     if made is not None:
         users = len(made.key_ids)
