@@ -51,13 +51,16 @@ def _execute(options: argparse.Namespace) -> int:
     pending = Pending(
         folder=config.directory.absolute(), name=DEPLOY_PENDING if of_file else f".{config.name}.on-renew"
     )
+    # Root must neither be led astray by links of the updater's own user, nor leave files that this one cannot replace.
+    as_updater = as_owner_of(config.directory) if of_file else contextlib.nullcontext()
     if options.status:
-        show(_status(config, pending), as_json=options.json)
+        with as_updater:  # it may have to put right what an interrupted pass left
+            status = _status(config, pending)
+        show(status, as_json=options.json)
         return EX_OK
     code = EX_OK
     try:
-        # Root trying it out must not leave files behind that the updater's own user cannot replace.
-        with as_owner_of(config.directory) if of_file else contextlib.nullcontext():
+        with as_updater:
             _pass(options, config, pending)
     except (CaucaseError, OSError) as error:
         complain(PROGRAM, error)

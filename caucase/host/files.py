@@ -10,13 +10,16 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-_TEMPORARY = ".caucase-"
+# What mkstemp(3) adds to the prefix tells our temporaries from files that somebody else has called so.
+_TEMPORARY = ".caucase-new-"
+_LEFTOVER = re.compile(re.escape(_TEMPORARY) + "[a-z0-9_]{8}")
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -59,9 +62,10 @@ def remove_leftovers(folder: Path, *, older_than: datetime) -> None:
     OSError. Those that are not old may be somebody's who is writing just now.
     """
     for path in folder.iterdir():
-        if path.name.startswith(_TEMPORARY):
+        if _LEFTOVER.fullmatch(path.name):
             with contextlib.suppress(FileNotFoundError):
-                if path.lstat().st_mtime < older_than.timestamp():
+                status = path.lstat()
+                if stat.S_ISREG(status.st_mode) and status.st_mtime < older_than.timestamp():
                     path.unlink()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from caucase.cli.updater import main as updater
 from caucase.core.crl import build_crl, to_pem
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.profile import ca_extensions
-from caucase.core.x509 import load_crls, subject_key_id
+from caucase.core.x509 import dump_pem, dump_private_key, load_crls, subject_key_id
 
 from ..conftest import Keys
 
@@ -116,3 +118,30 @@ def test_the_one_shot_command(
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(SystemExit):
         caucase(["--list-csr"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_is_not_led_astray(keys: Keys) -> None:
+    """What an interrupted renewal left is put right also by --status, and a link of the updater's own user must not
+    make root put that user's key in the place of another one.
+    """
+    nobodys = 64_123
+    with tempfile.TemporaryDirectory() as name:  # one that others can reach
+        folder = Path(name)
+        folder.chmod(0o755)
+        roots, state, config = folder / "roots.key", folder / "state", folder / "www.yaml"
+        before = dump_private_key(keys("ec:P-256", 0))
+        roots.write_bytes(before)
+        roots.chmod(0o600)
+        state.mkdir(mode=0o700)
+        (state / "crt.pem").write_bytes(dump_pem(ca(keys, 1, DAY).certificate))
+        (state / ".key.pem.renewed").write_bytes(dump_private_key(keys("ec:P-256", 1)))
+        (state / "key.pem").symlink_to(roots)
+        for path in (state, *state.iterdir()):
+            os.chown(path, nobodys, nobodys, follow_symlinks=False)
+        config.write_text(
+            f"ca_url: http://127.0.0.1:9\nnames: www.example.com\ndirectory: {state}\nkey: key.pem\ncrt: crt.pem\n"
+        )
+        assert updater(["--config", str(config), "--status"]) == 1
+        assert roots.read_bytes() == before
+        assert os.geteuid() == 0

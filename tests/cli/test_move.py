@@ -98,7 +98,9 @@ def test_mistakes(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root.")
-def test_root_leaves_nothing_of_its_own(home: Path, former: FormerDatabase, manage, capsys) -> None:
+def test_root_leaves_nothing_of_its_own(
+    home: Path, former: FormerDatabase, manage, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What root alone can read is read as root, and what is made belongs to the server."""
     old = former.save(home / "old.sqlite")
     old.chmod(0o600)
@@ -120,5 +122,12 @@ def test_root_leaves_nothing_of_its_own(home: Path, former: FormerDatabase, mana
     key.chmod(0o600)
     assert manage("--import-ca", crt, key) == 0
     assert signer.key_id.hex() in capsys.readouterr().out
+    exported = home / "roots" / "exported.pem"
+    with (home / "roots" / "passphrase").open("w+") as typed:
+        typed.write("secret\n")
+        typed.seek(0)
+        monkeypatch.setattr("sys.stdin", typed)
+        assert manage("--export-ca", exported) == 0
+    assert (exported.stat().st_uid, exported.stat().st_mode & 0o777) == (0, 0o600)
     assert {path.stat().st_uid for path in state.iterdir()} == {SERVICE}
     assert os.geteuid() == 0

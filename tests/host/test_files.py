@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from caucase.host.files import read_limited, write_atomic
+from caucase.host.files import read_limited, remove_leftovers, write_atomic
 
 
 def mode_of(path: Path) -> int:
@@ -127,3 +128,25 @@ def test_reading_stops_at_the_limit(tmp_path: Path) -> None:
     assert read_limited(path, 5) == b"12345"
     with pytest.raises(OSError, match="larger than 4 bytes"):
         read_limited(path, 4)
+
+
+def test_leftovers_are_told_from_what_others_have_called_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda *_: os._exit(0))
+        if not (child := os.fork()):
+            write_atomic(tmp_path / "key", b"secret", mode=0o600)
+        os.waitpid(child, 0)
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / name for name in (".caucase-notes", ".caucase-settings", ".caucase-new-notes")]
+    for path in others:
+        path.write_bytes(b"precious")
+    (tmp_path / ".caucase-new-fo1der_s").mkdir()
+    remove_leftovers(tmp_path, older_than=datetime.fromtimestamp(0, UTC))
+    assert left.exists(), "somebody may be writing it just now"
+    for path in tmp_path.iterdir():
+        os.utime(path, (0, 0))
+    remove_leftovers(tmp_path, older_than=datetime.fromtimestamp(1, UTC))
+    assert not left.exists()
+    assert all(path.exists() for path in others)

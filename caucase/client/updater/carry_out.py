@@ -145,7 +145,8 @@ class _Pass:
         except StillPending:
             return
         except NotFound:
-            if self._now - sent.sent_at < ASK_AGAIN:
+            # Sent by a clock that was put back since: nobody knows when that was.
+            if timedelta(0) <= self._now - sent.sent_at < ASK_AGAIN:
                 raise NotFound(
                     f"The server does not know request {sent.csr_id} any more: a user has rejected it.",
                     "Change what is asked for, or wait a day, after which it is asked for again.",

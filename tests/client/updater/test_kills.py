@@ -179,7 +179,7 @@ def test_renewing_in_two_files(server: Simulator, tmp_path: Path) -> None:
 
 def test_temporaries_of_a_pass_that_was_killed_go_after_a_while(yaml_case: Case) -> None:
     yaml_case.passes()
-    old, new = yaml_case.folder / ".caucase-old", yaml_case.folder / ".caucase-new"
+    old, new = (yaml_case.folder / f".caucase-new-{name:_<8}" for name in ("old", "new"))
     for path in (old, new):
         path.write_bytes(b"half a key")
     hours_ago = (datetime.now(UTC) - timedelta(hours=2)).timestamp()

@@ -212,6 +212,21 @@ def test_a_rejected_request_is_told_and_asked_again_after_a_day(
     assert outcome.pending in server.cas.requests
 
 
+def test_a_request_that_was_sent_by_a_clock_of_the_future_is_asked_again(
+    server: Simulator, config: UpdaterConfig, world: World
+) -> None:
+    server.cas.clock = machine_clock
+    world.ahead = 10 * DAY
+    one_pass(config, world.surroundings)
+    reject(server)
+    world.ahead = timedelta(0)
+    outcome = one_pass(config, world.surroundings)
+    assert outcome.pending in server.cas.requests
+    reject(server)
+    with pytest.raises(NotFound, match="rejected"):
+        one_pass(config, world.surroundings)
+
+
 def test_a_request_that_is_changed_after_its_rejection(
     server: Simulator, config: UpdaterConfig, world: World, make_config: MakeConfig
 ) -> None:
