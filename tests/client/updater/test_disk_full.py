@@ -15,7 +15,7 @@ from caucase.cli.updater import main
 from caucase.client.updater.memory import read_memory, write_memory
 from caucase.core.x509 import dump_der, load_certificate
 
-from ..simulator import Simulator, running
+from ..simulator import Simulator
 from .test_kills import AGE, whole_files
 from .test_one_pass import sign
 
@@ -25,14 +25,6 @@ pytestmark = pytest.mark.skipif(
 
 PAGE = 4096
 PAGES = 16
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
-        yield simulator
 
 
 @pytest.fixture

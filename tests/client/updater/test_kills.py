@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,18 +28,10 @@ from caucase.core.x509 import (
 )
 
 from ...kills import kill_points
-from ..simulator import Simulator, running
+from ..simulator import Simulator
 from .test_one_pass import sign
 
 AGE = timedelta(days=63)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
-        yield simulator
 
 
 class Case:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -42,24 +41,15 @@ from caucase.errors import (
     Untrusted,
 )
 
-from ..simulator import Handler, Simulator, machine_clock, new_ca, running
+from ..simulator import Handler, Simulator, machine_clock, new_ca
 from .conftest import MakeConfig, World
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("caucase.client.transport.BACK_OFF_SECONDS", 0)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caucase.client.transport.READ_SECONDS", 0.5)
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
-        yield simulator
 
 
 @pytest.fixture
