@@ -267,8 +267,8 @@ class Keyring:
 def _parsed(row: cas.CaRow) -> Ca:
     predecessor = None
     if row.link is not None:
-        old = message.parse(row.link.encode("ascii")).text("old_pem")
-        predecessor = subject_key_id(load_certificate(old.encode("ascii")))
+        old = message.parse(row.link.encode("utf-8", "replace")).text("old_pem")
+        predecessor = subject_key_id(load_certificate(old.encode("utf-8", "replace")))
     return Ca(
         key_id=row.key_id,
         certificate=load_certificate_der(row.certificate),

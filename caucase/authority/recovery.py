@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from caucase.authority.authority import Authority
+from caucase.authority.authority import CRL_NUMBER_MAX, Authority
 from caucase.authority.context import ContextAuthority
 from caucase.authority.policy import ContextName
 from caucase.clock import Clock
@@ -22,7 +22,7 @@ from caucase.core.x509 import (
     not_after,
     not_before,
 )
-from caucase.errors import CertificateInvalid, NotAcceptable
+from caucase.errors import CertificateInvalid, Malformed, NotAcceptable
 from caucase.store import Database, issued, revocations, settings
 
 # A list's number grows with each revocation. The busiest server revokes hundreds a second, since each is a request
@@ -61,7 +61,7 @@ class Recovery:
     def advance(self, taken_at: datetime) -> None:
         """Number lists higher than any that was published since, and make them.
 
-        NotAcceptable if the backup comes from the future.
+        NotAcceptable if the backup comes from the future, Malformed if it has numbers that no list can have.
         """
         elapsed = self._clock() - taken_at
         if elapsed < -CLOCK_MARGIN:
@@ -73,6 +73,8 @@ class Recovery:
         for context in self._contexts:
             with self._database.read() as transaction:
                 number = settings.counter(transaction, context.name, settings.CRL_NUMBER)
+            if not 0 <= number <= CRL_NUMBER_MAX:
+                raise Malformed(f"The number of a revocation list in the backup is {number}.")
             self._raise(context, number + least)
             context.lists.refresh(self._clock())
 

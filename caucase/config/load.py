@@ -28,7 +28,8 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
                 reading.take_mapping(path, root, OPTIONS)
         except ConfigError as error:
             reading.mistakes.append(error.message)
-    if path == installed.FILE:
+    # However it is written: with another meaning of relative paths there would be a second, empty CA.
+    if path is not None and path.resolve() == installed.FILE.resolve():
         _as_installed(reading)
     for key, value in overrides.items():
         option = OPTIONS[key]

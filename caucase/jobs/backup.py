@@ -109,9 +109,13 @@ def state(database: Database, folder: Path | None, *, clock: Clock) -> BackupSta
 
 
 def is_due(folder: Path, period: timedelta, now: datetime) -> bool:
-    """Whether the newest backup there is so old, or of the future, or there is none. OSError."""
-    newest = next(map(_made_at, _complete(folder)), None)
-    return newest is None or not newest <= now < newest + period
+    """Whether the newest backup there is so old, or there is none. OSError.
+
+    One of the future does not count: a wrong clock has made it, and for as long as it lies ahead one would be due at
+    every look, or none.
+    """
+    newest = next((made for made in map(_made_at, _complete(folder)) if made <= now), None)
+    return newest is None or now >= newest + period
 
 
 def _made_at(path: Path) -> datetime:

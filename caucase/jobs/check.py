@@ -116,15 +116,16 @@ def _files(config: ServerConfig) -> Iterator[Finding]:
     for path in (database, *(one for one in companions if one.exists())):
         yield _private(path, owner)
     for path in (config.server_key, config.cors_key_store):
-        yield (
-            _private(path, owner)
-            if path.exists()
-            else _note(f"files: {path} is not there yet: the server makes it")
-        )
+        yield _private(path, owner)
 
 
 def _private(path: Path, owner: int) -> Finding:
-    found = path.stat()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return _note(f"files: {path} is not there yet: the server makes it")
+    except OSError as error:
+        return _wrong(f"files: {path}: {error.strerror}")
     if found.st_uid != owner:
         return _wrong(f"files: {path} belongs to {_user(found.st_uid)}; run: chown {_user(owner)} {path}")
     if found.st_mode & _OTHERS:

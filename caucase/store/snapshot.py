@@ -36,6 +36,9 @@ _LEFT_OUT = frozenset({"crl"})
 
 _Value: TypeAlias = int | str | bytes | None
 
+# SQLite itself would take anything in any column; whoever reads the database later would not.
+_KINDS: dict[str, type] = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotHead:
@@ -111,11 +114,12 @@ def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:
     tables = _tables(connection)
     counts: dict[str, int] = {}
     table = statement = ""
+    kinds: list[type] = []
     for line in lines:
         if line.startswith(b"["):
             if not table:
                 raise _not_ours()
-            _execute(connection, statement, _row(line, len(tables[table])))
+            _execute(connection, statement, _row(line, kinds))
             counts[table] += 1
             continue
         fields = load_json_object(line, "content of the backup")
@@ -126,7 +130,7 @@ def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:
         table, columns = fields.get("table", ""), fields.get("columns")
         if not isinstance(table, str) or table not in tables or table in counts or columns != tables[table]:
             raise _not_ours()
-        counts[table] = 0
+        counts[table], kinds = 0, _kinds(connection, table)
         # The names are those of the schema, to which those in the stream are equal.
         statement = f"INSERT INTO {table} VALUES ({', '.join('?' * len(tables[table]))})"
     raise Malformed("The content of the backup is cut off.")
@@ -149,6 +153,12 @@ def _tables(transaction: Transaction) -> dict[str, list[str]]:
         for (name,) in names
         if name not in _LEFT_OUT
     }
+
+
+def _kinds(transaction: Transaction, table: str) -> list[type]:
+    """What the values of each column are."""
+    types = transaction.execute("SELECT type FROM pragma_table_info(?)", (table,))
+    return [_KINDS[kind] for (kind,) in types]
 
 
 def _line(value: Any) -> bytes:
@@ -177,14 +187,17 @@ def _to_json(value: _Value) -> Any:
     return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else value
 
 
-def _row(line: bytes, length: int) -> list[_Value]:
+def _row(line: bytes, kinds: list[type]) -> list[_Value]:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError):
         raise _not_ours() from None
-    if not isinstance(values, list) or len(values) != length:
+    if not isinstance(values, list) or len(values) != len(kinds):
         raise _not_ours()
-    return [_value(value) for value in values]
+    row = [_value(value) for value in values]
+    if any(value is not None and type(value) is not kind for value, kind in zip(row, kinds, strict=True)):
+        raise _not_ours()
+    return row
 
 
 def _value(value: Any) -> _Value:

@@ -61,6 +61,7 @@ def test_a_unit_that_cannot_be_reloaded_fails_again_and_again(machine: Machine) 
         done = deploy(file)
         assert done.returncode == EX_HOOK_FAILED
         assert "caucase-no-such-unit.service could not be reloaded: " in done.stderr
+        assert done.stderr.endswith(". It will be tried again.\n")
         assert "Traceback" not in done.stderr
     yaml(machine, "")
     assert deploy(file).returncode == 0

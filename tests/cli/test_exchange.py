@@ -203,6 +203,9 @@ def test_no_list(folder: Path, name: str) -> None:
         (["--check", "--export-ca", "x"], "not allowed together: --export-ca, --check"),
         (["--import-crl", "list.pem", "--migrate", "x"], "not allowed together: --migrate, --import-crl"),
         (["--import-bad-ca"], "one of these is required"),
+        (["--check", "--json"], "--json goes with --status"),
+        (["--status", "--keep", "3"], "--keep goes with --backup"),
+        (["--export-ca", "x", "--import-bad-ca"], "--import-bad-ca goes with --import-ca"),
     ],
 )
 def test_one_action_at_a_time(folder: Path, arguments: list[str], said: str) -> None:

@@ -362,6 +362,9 @@ def test_what_is_not_what_it_should_be_is_refused(machine: Machine) -> None:
     refuse(ca, b" " * 2_000_000, "larger than", OSError)
     ca.unlink()
     ca.mkdir()
+    for number in range(2):
+        (ca / f"{number}.ca.pem").write_bytes(good[ca] + b" " * 600_000)
+    refused(machine, TooLarge, "larger than 1048576 bytes together")
     for number in range(101):
         (ca / f"{number}.ca.pem").write_bytes(b"")
     refused(machine, TooLarge, "more than 100 files")

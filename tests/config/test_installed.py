@@ -29,6 +29,14 @@ def test_an_empty_file(file: Path) -> None:
     assert config.backup_directory == Path("/var/backups/caucase")
 
 
+@pytest.mark.parametrize("written", ["caucased.yaml", "./caucased.yaml", "../{}/caucased.yaml"])
+def test_however_its_name_is_written(file: Path, monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.chdir(file.parent)
+    config = load_server_config(Path(written.format(file.parent.name)), {})
+    assert config.db == Path("/state/caucase.sqlite")
+    assert config.user_auto_approve_count == 0
+
+
 def test_what_the_file_says_goes_first(file: Path) -> None:
     file.write_text("user_auto_approve_count: 3\ndb: other/caucase.sqlite\nserver_key: /elsewhere/key.pem\n")
     config = load_server_config(file, {})

@@ -14,7 +14,7 @@ from caucase.core.backup import read_blocks, read_key_ids
 from caucase.core.x509 import key_id, load_private_key_der
 from caucase.errors import Conflict, StoreError
 from caucase.host.events import EVENTS
-from caucase.jobs.backup import BackupEvent, back_up, state
+from caucase.jobs.backup import BackupEvent, back_up, is_due, state
 from caucase.jobs.restore import RestoreEvent
 from caucase.store import cas, snapshot
 from tests.authority.world import ADDRESS, BOSS, renew, revocation
@@ -168,6 +168,21 @@ def test_the_one_just_made_is_kept_although_the_clock_went_back(office: Office, 
     made = office.back_up(keep=1)
     assert made is not None
     assert office.names() == [made.path.name]
+
+
+def test_when_the_next_one_is_due(office: Office, keys, clock) -> None:
+    """A backup that a wrong clock has dated into the future makes no difference."""
+    office.user("alice", keys(number=1))
+    day = timedelta(days=1)
+    assert is_due(office.backups, day, clock())
+    clock.advance(days=50)
+    assert office.back_up() is not None
+    clock.advance(days=-50)
+    assert is_due(office.backups, day, clock())
+    office.back_up()
+    for hours, due in ((0, False), (23, False), (1, True)):
+        clock.advance(hours=hours)
+        assert is_due(office.backups, day, clock()) is due
 
 
 def test_what_an_interrupted_one_left_goes(office: Office, keys) -> None:

@@ -101,6 +101,13 @@ def test_all_is_well(site: Site) -> None:
     assert all("\n" not in line for line in found)
 
 
+def test_what_cannot_be_looked_at_is_a_line_and_not_the_end(site: Site) -> None:
+    site.configure(cors_key_store=site.folder / ("x" * 300))
+    (what,) = site.wrong()
+    assert what.endswith(": File name too long")
+    assert any("database: whole" in finding.what for finding in site.findings())
+
+
 def test_one_that_is_not_running_is_left_as_it_was(site: Site) -> None:
     site.world.stop()
     names = sorted(path.name for path in site.folder.iterdir())

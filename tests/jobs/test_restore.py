@@ -309,6 +309,19 @@ def test_a_clock_that_went_back(office: Office, alice, keys, clock) -> None:
     assert traces(office) == []
 
 
+@pytest.mark.parametrize("statement", [
+    "UPDATE counter SET value = 9223372036854775807 WHERE name = 'crl_number' AND context = 'cas'",
+    "UPDATE counter SET value = -9 WHERE name = 'crl_number' AND context = 'cas'",
+    "UPDATE ca SET link = 'é' WHERE context = 'cas'",
+])  # fmt: skip
+def test_what_no_server_would_have_stored(statement: str, office: Office, alice, keys) -> None:
+    """Whoever knows the key of a user's certificate can make a backup for it, with anything in it."""
+    office.authority._database.write(lambda transaction: transaction.execute(statement))
+    with pytest.raises(Malformed):
+        office.restore(office.made(), keys(number=1), keys(number=2))
+    assert traces(office) == []
+
+
 def test_the_address_comes_with_the_backup_and_is_held_to(office: Office, alice, keys) -> None:
     backup = office.made()
     other = NetLoc.parse("other.example.com:8009")

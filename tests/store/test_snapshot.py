@@ -149,7 +149,7 @@ def test_a_line_left_out_or_repeated(lines: list[bytes], tmp_path: Path) -> None
         b"", b"\n", b"CREATE TABLE a (b);\n", b"[]\n", b"[1, 2, 3]\n", b'["a"]\n', b"[" * 100_000 + b"\n",
         b'["a", 1.5]\n', b'["a", true]\n', b'["a", NaN]\n', b'["a", {"base64": "!"}]\n', b'["a", {"base64": 1}]\n',
         b'["a", {"hex": "00"}]\n', b'["a", 9223372036854775808]\n', b'["a", "\\ud800"]\n', b'["netloc", "twice"]\n',
-        b'["a", null]\n', b"[1e999, 1]\n", b'["a", ["b"]]\n', b"\xff\xfe\n", b'{"table": 1, "columns": []}\n',
+        b'["a", null]\n', b'["a", 1]\n', b'["a", {"base64": "AA=="}]\n', b"[1e999, 1]\n", b'["a", ["b"]]\n', b"\xff\xfe\n", b'{"table": 1, "columns": []}\n',
         b'{"table": "sqlite_master", "columns": ["type", "name", "tbl_name", "rootpage", "sql"]}\n',
         b'{"table": "crl", "columns": []}\n', b'{"table": "x; DROP TABLE ca", "columns": ["a"]}\n',
         b'{"table": "renewal", "columns": ["name", "value"]}\n', b'{"table": "setting", "columns": ["name", "value"]}\n',

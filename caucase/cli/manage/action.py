@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from caucase.config.schema import ServerConfig
 
@@ -16,15 +16,25 @@ class Action:
     ``key`` is what its option is called in the parsed arguments. ``add`` puts that option into the group of
     actions, of which one is required, and options that go with it into the parser. ``run`` does it and returns
     the exit status; it raises what a person can understand as CaucaseError or OSError. ``takes``: keys of actions
-    that it does itself when they are asked for too.
+    that it does itself when they are asked for too. ``extras``: options of the parser that go with it alone, by what
+    they are called in the parsed arguments.
     """
 
     key: str
     add: Callable[[argparse._ActionsContainer, argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace, ServerConfig], int]
     takes: frozenset[str] = frozenset()
+    extras: Mapping[str, str] = field(default_factory=dict)
 
     def is_wanted(self, options: argparse.Namespace) -> bool:
         """Whether it was asked for."""
-        value = getattr(options, self.key)
-        return value is not None and value is not False and value != []
+        return _is_given(options, self.key)
+
+    def given_extras(self, options: argparse.Namespace) -> list[str]:
+        """The flags that were given of those that go with it alone."""
+        return [flag for key, flag in self.extras.items() if _is_given(options, key)]
+
+
+def _is_given(options: argparse.Namespace, key: str) -> bool:
+    value = getattr(options, key, None)
+    return value is not None and value is not False and value != []

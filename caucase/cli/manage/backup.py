@@ -42,4 +42,4 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     return 0
 
 
-ACTION = Action(key="backup", add=_add, run=_run)
+ACTION = Action(key="backup", add=_add, run=_run, extras={OPTIONS["backup_keep"].key: "--keep"})

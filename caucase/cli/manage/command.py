@@ -72,7 +72,7 @@ def parser() -> Parser:
 
 def chosen(parser: Parser, options: argparse.Namespace) -> Action:
     """The one action that was asked for, of those that another takes along none; the parser ends the program
-    if there is none, or more than one.
+    if there is none, more than one, or an option that goes with another one.
     """
     wanted = [action for action in ACTIONS if action.is_wanted(options)]
     taken = {key for action in wanted for key in action.takes}
@@ -80,6 +80,9 @@ def chosen(parser: Parser, options: argparse.Namespace) -> Action:
     if len(alone) != 1:
         flags = ", ".join("--" + action.key.replace("_", "-") for action in (alone or ACTIONS))
         parser.error(f"not allowed together: {flags}" if alone else f"one of these is required: {flags}")
+    for action in ACTIONS:
+        if action is not alone[0] and (extras := action.given_extras(options)):
+            parser.error(f"{extras[0]} goes with --{action.key.replace('_', '-')}")
     return alone[0]
 
 

@@ -53,4 +53,10 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     return 0
 
 
-ACTION = Action(key="import_ca", add=_add, run=_run, takes=frozenset({"import_crl"}))
+ACTION = Action(
+    key="import_ca",
+    add=_add,
+    run=_run,
+    takes=frozenset({"import_crl"}),
+    extras={"import_bad_ca": "--import-bad-ca"},
+)

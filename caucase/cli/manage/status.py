@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     return EX_OK
 
 
-ACTION = Action(key="status", add=_add, run=_run)
+ACTION = Action(key="status", add=_add, run=_run, extras={"json": "--json"})
 
 
 # For machines

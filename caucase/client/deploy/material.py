@@ -36,7 +36,7 @@ from caucase.core.x509 import (
 from caucase.errors import CaucaseError, Malformed, TooLarge
 from caucase.host.places import Place, place
 
-_CA_LIMIT = 1024 * 1024  # bytes of one file: hundreds of CA certificates, and an authority has two
+_CA_LIMIT = 1024 * 1024  # bytes: hundreds of CA certificates, and an authority has two
 _FILES_LIMIT = 100  # of a folder: an authority has two CAs, each with a list
 
 _T = TypeVar("_T")
@@ -89,7 +89,8 @@ def _lists(data: bytes) -> bytes:
 
 
 def _all(path: Path, ending: str, limit: int, rewrite: Callable[[bytes], bytes]) -> Iterator[bytes]:
-    """What a file holds, or the files of a folder with that ending, rewritten."""
+    """What a file holds, or the files of a folder with that ending, rewritten. ``limit``: bytes of all together."""
+    total = 0
     with contextlib.ExitStack() as stack:
         try:
             found = stack.enter_context(place(path))
@@ -99,6 +100,9 @@ def _all(path: Path, ending: str, limit: int, rewrite: Callable[[bytes], bytes])
         is_folder = status is not None and stat.S_ISDIR(status.st_mode)
         for file in _files(found, ending) if is_folder else [found]:
             if (result := file.read(limit)) is not None:
+                total += len(result[0])
+                if total > limit:
+                    raise TooLarge(f"{path}: its files with {ending} are larger than {limit} bytes together.")
                 yield _parsed(file.path, rewrite, result[0])
 
 

@@ -52,5 +52,5 @@ def act(action: Action, systemctl: Path) -> str:
         raise HookFailed(f"{what}: it took longer than {_TIMEOUT:g} s.") from None
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
-        raise HookFailed(f"{what}: {escape(said, _SAID_LIMIT)}")
+        raise HookFailed(f"{what}: {escape(said.rstrip('.'), _SAID_LIMIT)}.")
     return f"{action.unit} was {_PAST[action.verb]}."
