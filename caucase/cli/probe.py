@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from caucase import clock
 from caucase.cli.common import EX_OK, Parser, run
 from caucase.client import Client
+from caucase.core.trust import updated_trust
 from caucase.errors import Untrusted
 
 PROGRAM = "caucase-probe"
@@ -32,9 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _probe(ca_url: str) -> int:
     with Client(ca_url) as over_http:
-        ca = over_http.ca_certificate()
+        now, ca = clock.now(), over_http.ca_certificate()
+        # The CA that signs may be a successor of the one that is handed out.
+        trusted = updated_trust([], anchor=ca, chain=over_http.ca_chain(), now=now)
         # Where the server publishes its HTTPS CA, that must be right too (caucase 0.9 does not).
-        with over_http.over_https(trusted=[ca], now=clock.now(), require_https_ca=False) as over_https:
+        with over_http.over_https(trusted=trusted, now=now, require_https_ca=False) as over_https:
             if over_https.ca_certificate() != ca:
                 raise Untrusted(
                     "The CA certificate is another one over HTTPS than over HTTP.",

@@ -164,6 +164,20 @@ def test_revoked(authority: Authority, world: World, old_key, new_key) -> None:
             renew(authority.services, message_)
 
 
+def test_what_was_made_of_a_certificate_outlives_its_revocation(
+    authority: Authority, world: World, old_key, new_key
+) -> None:
+    """So does what a thief made of it, which docs/security.md says; the journal has what was made of what."""
+    old = world.issue(authority.services, key=old_key)
+    made = renew(authority.services, world.renewal(old, old_key, new_key))
+    authority.services.revocations.revoke(revocation(old, old_key), by=None, address=ADDRESS)
+    assert renew(authority.services, world.renewal(made, new_key, world.keys("ec:P-256", 2)))
+    [(_, fields), _] = [
+        reported for reported in world.audit.events if reported[0] is AuditEvent.CERTIFICATE_RENEWED
+    ]
+    assert fields["renewed_from"] == f"{old.serial_number:x}"
+
+
 def test_of_another_context(authority: Authority, world: World, old_key, new_key) -> None:
     for mine, other in ((authority.services, authority.users), (authority.users, authority.services)):
         old = world.issue(mine, key=old_key)

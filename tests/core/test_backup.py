@@ -97,6 +97,16 @@ def test_nothing_is_encrypted_for_a_key_that_only_signs(keys: Keys) -> None:
         seal_secrets(SECRETS, keys("ed25519").public_key())
 
 
+def test_anybody_can_make_one_for_a_certificate(keys: Keys) -> None:
+    """With secrets of their own, and no key: nothing says who made it. docs/security.md names this gap."""
+    user = keys("rsa:2048", 7)
+    forged, stream = Secrets(hmac_key=b"M" * 32, aes_key=b"A" * 32), io.BytesIO()
+    writer = Writer(stream, forged, [seal_secrets(forged, user.public_key())], iv=IV, block_size=BLOCK)
+    writer.write(b"CA keys of my own")
+    writer.close()
+    assert data_of(stream.getvalue(), user) == b"CA keys of my own"
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 31, 32, 33, 63, 64, 65, 127, 128, 129, 64 * 5, 64 * 5 + 1])
 @pytest.mark.parametrize("block_size", [64, 60])
 def test_every_length_comes_back(size: int, block_size: int, keys: Keys) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import re
 import subprocess
@@ -114,6 +115,26 @@ def test_the_example_changes_nothing_and_uncommented_it_is_valid(
     default = load_server_config(file, {})
     examples = {key for key, option in OPTIONS.items() if option.default is None} - installed.DEFAULTS.keys()
     assert {key for key in OPTIONS if getattr(config, key) != getattr(default, key)} == examples
+
+
+NAMED = re.compile(r"(tests/[a-z_/]+\.py)(?:::(\w+))?")
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+)
+def test_every_test_that_is_referred_to_exists(page: str) -> None:
+    for file, function in NAMED.findall((ROOT / page).read_text()):
+        assert (ROOT / file).is_file(), f"{page} refers to {file}"
+        tree = ast.parse((ROOT / file).read_text())
+        names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+        assert not function or function in names, f"{page} refers to {function} in {file}"
+
+
+def test_what_stands_against_whom_is_shown_by_tests() -> None:
+    """In the threat model, and noticed by the test above."""
+    found = NAMED.findall((ROOT / "docs" / "security.md").read_text())
+    assert sum(bool(function) for _, function in found) > 100
 
 
 def test_every_event_is_in_the_catalog(tmp_path: Path) -> None:
