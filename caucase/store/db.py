@@ -267,9 +267,12 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         # (https://www.sqlite.org/howtocorrupt.html section 2.2).
         found = path.stat()
     except FileNotFoundError:
-        raise StoreError(f"There is no database {path}.") from None
+        raise StoreError(
+            f"There is no database {path}.", "A server makes it when it first answers, once netloc is set."
+        ) from None
     except OSError as error:
-        raise StoreError(f"The database {path} cannot be opened: {error.strerror}.") from error
+        hint = _READ_ONLY_HINT if error.errno == errno.EROFS else ""
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}.", hint) from error
     if not stat.S_ISREG(found.st_mode):
         raise StoreError(f"{path} is not a file.")
     if found.st_mode & _OTHERS:

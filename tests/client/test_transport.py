@@ -132,6 +132,18 @@ def test_answer_that_is_none(server: Simulator, misbehaviour: Callable[[Handler]
     assert "0x" not in str(error.value)
 
 
+def test_where_http_is_not_spoken(server: Simulator) -> None:
+    """The port of HTTPS: a server closes at once, or answers something of TLS."""
+
+    def closes(handler: Handler) -> None:
+        handler.close_connection = True
+
+    for misbehaviour in (closes, _no_http):
+        server.misbehave["GET", PATH] = misbehaviour
+        with _transport(server) as connection, pytest.raises(Unreachable, match="not that of HTTPS"):
+            connection.request("GET", PATH)
+
+
 def test_lost_answer_is_asked_for_again_only_if_that_changes_nothing(server: Simulator) -> None:
     for method in ("GET", "PUT"):
         server.misbehave[method, PATH] = Handler.reset

@@ -10,6 +10,7 @@ from caucase.cli.manage.passphrase import choose
 from caucase.config.schema import ServerConfig
 from caucase.errors import Conflict
 from caucase.host.events import Audit
+from caucase.host.owner import as_caller
 from caucase.jobs.exchange import export_cas
 
 
@@ -24,7 +25,9 @@ def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     path: Path = options.export_ca
-    if path.exists():  # before anybody types a passphrase twice
+    with as_caller():
+        is_there = path.exists()
+    if is_there:  # told before anybody types a passphrase twice
         raise Conflict(f"{path} exists already, and may hold keys.", "Name another file.")
     signers = export_cas(path, config, passphrase=choose(str(path)), audit=Audit())
     print(f"{path}: {len(signers)} CA certificates with their keys.")
