@@ -173,6 +173,8 @@ class Transport:
             redirect=False,
             status=0,
             other=0,
+            # With it a 503 would be an exception, and what the server says lost.
+            respect_retry_after_header=False,
             backoff_factor=BACK_OFF_SECONDS,
         )
         with warnings.catch_warnings():

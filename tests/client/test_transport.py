@@ -92,6 +92,21 @@ def test_reason_of_a_refusal(server: Simulator) -> None:
     assert refusal.value.message == "The server answered 502."
 
 
+def test_a_server_that_is_not_ready_says_why(server: Simulator) -> None:
+    def not_ready(handler: Handler) -> None:
+        handler.send_response(503)
+        handler.send_header("Retry-After", "30")
+        handler.send_header("Content-Length", "18")
+        handler.end_headers()
+        handler.wfile.write(b"netloc is not set.")
+
+    server.misbehave["GET", PATH] = not_ready
+    with _transport(server) as connection, pytest.raises(ServerRefused, match="netloc is not set") as refusal:
+        connection.request("GET", PATH)
+    assert refusal.value.status == 503
+    assert server.seen.count(("GET", PATH)) == 1
+
+
 @pytest.mark.parametrize("length", [None, 10**6])
 def test_answer_that_is_too_large(server: Simulator, length: int | None) -> None:
     def endless(handler: Handler) -> None:
