@@ -9,6 +9,7 @@ open.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import sqlite3
@@ -31,6 +32,8 @@ _T = TypeVar("_T")
 _BUSY_TIMEOUT = 30.0
 # Enough to keep the disk busy, and few enough that the first of a batch does not wait for long.
 _BATCH_LIMIT = 256
+# What systemd answers to a service that has not been given the folder.
+_READ_ONLY_HINT = "If systemd says so: add the folder to ReadWritePaths= of the services."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
