@@ -258,5 +258,5 @@ def _refused(status: int, body: bytes) -> NoReturn:
     else:
         message, hint = _REFUSALS.get(status, (f"The server answered {status}.", ""))
     if detail and not detail.startswith("<"):  # a page of some proxy is no sentence
-        message = f"The server refused with {status}: {detail}"
+        message = f"The server refused with {status}: {detail.rstrip('.')}."
     raise ServerRefused(message, hint, status=status, detail=detail)
