@@ -107,7 +107,14 @@ def _status(config: UpdaterConfig, pending: Pending) -> ClientStatus:
         certificates=held,
         pending=None if waiting is None else waiting.csr_id,
         next_due=now if planned.tasks else planned.next_due,
-        undeployed=bool(pending.tokens()),
+        undeployed=bool(pending.tokens()) and _has_followers(config, pending),
+    )
+
+
+def _has_followers(config: UpdaterConfig, pending: Pending) -> bool:
+    """Whether anything is to be done after a change; of a hook the note itself says so."""
+    return pending.name != DEPLOY_PENDING or bool(
+        config.install or config.reload or config.restart or config.start
     )
 
 

@@ -10,6 +10,7 @@ import ssl
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import BadStatusLine
 from types import TracebackType
 from typing import NoReturn, Self
 from urllib.parse import urlsplit
@@ -78,6 +79,8 @@ class BaseUrl:
         """Read ``http://host[:port][/prefix]``; Malformed says what is wrong with it."""
         try:
             parts = urlsplit(text)
+            if "://" not in text:
+                raise Malformed("it does not start with http://.")
             netloc = NetLoc.parse(parts.netloc)
         except (ValueError, Malformed) as error:
             reason = error.message if isinstance(error, CaucaseError) else "it cannot be read."
@@ -170,6 +173,8 @@ class Transport:
             redirect=False,
             status=0,
             other=0,
+            # With it a 503 would be an exception, and what the server says lost.
+            respect_retry_after_header=False,
             backoff_factor=BACK_OFF_SECONDS,
         )
         with warnings.catch_warnings():
@@ -203,15 +208,22 @@ class Transport:
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 raise Untrusted(
-                    f"The HTTPS certificate of {self.url} cannot be trusted: {cause.verify_message}.",
-                    "Something else may be answering there.",
+                    f"The HTTPS certificate of {self.url} cannot be trusted: {cause.verify_message.rstrip('.')}.",
+                    "Is that the address that the server is configured with? Something else may be answering there.",
                 ) from None
         for cause in causes:
             if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
                 message, hint = _REFUSALS[401]
                 raise NotAuthenticated(message, hint) from None
         reasons = (cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror)
-        reason = next(reasons, "") or type(causes[-1]).__name__
+        reason = next(reasons, "")
+        if not reason and any(isinstance(cause, BadStatusLine) for cause in causes):
+            # Also that of a connection that was closed at once, as by whoever expects TLS there.
+            raise Unreachable(
+                f"No answer from {self.url}: what is there does not speak HTTP.",
+                "Is that the port of HTTP, and not that of HTTPS?",
+            )
+        reason = reason or type(causes[-1]).__name__
         raise Unreachable(f"No answer from {self.url}: {reason}.", "Is caucased running there?")
 
     def close(self) -> None:
@@ -246,5 +258,5 @@ def _refused(status: int, body: bytes) -> NoReturn:
     else:
         message, hint = _REFUSALS.get(status, (f"The server answered {status}.", ""))
     if detail and not detail.startswith("<"):  # a page of some proxy is no sentence
-        message = f"The server refused with {status}: {detail}"
+        message = f"The server refused with {status}: {detail.rstrip('.')}."
     raise ServerRefused(message, hint, status=status, detail=detail)

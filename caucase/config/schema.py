@@ -96,7 +96,7 @@ class ServerConfig:
     threshold: timedelta = _option(
         values.days(),
         "31",
-        "The server renews its HTTPS certificate when less than this is left of it.",
+        "The server renews its HTTPS certificate when less than so many days are left of it.",
         metavar="DAYS",
     )
     key_type: KeyType = _option(
@@ -109,9 +109,11 @@ class ServerConfig:
         from_flag="rsa:{}".format,
     )
     service_crt_validity: timedelta = _option(
-        _validity, "93", "Life of service certificates.", metavar="DAYS"
+        _validity, "93", "Life of service certificates, in days.", metavar="DAYS"
     )
-    user_crt_validity: timedelta = _option(_validity, "93", "Life of user certificates.", metavar="DAYS")
+    user_crt_validity: timedelta = _option(
+        _validity, "93", "Life of user certificates, in days.", metavar="DAYS"
+    )
     service_max_csr: int = _option(_count, "50", "Service requests that may wait at once.", metavar="COUNT")
     user_max_csr: int = _option(_count, "50", "User requests that may wait at once.", metavar="COUNT")
     service_auto_approve_count: int = _option(
@@ -129,7 +131,7 @@ class ServerConfig:
     backup_period: timedelta = _option(
         values.days(),
         "1",
-        "Time between backups of a server that systemd did not start; else a timer makes them.",
+        "Days between backups of a server that systemd did not start; else a timer makes them.",
         metavar="DAYS",
     )
     backup_keep: int = _option(

@@ -183,7 +183,10 @@ def _compose(path: Path, data: bytes) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"{place}: {error.problem or 'is not YAML'}") from error
+        what = error.problem or "is not YAML"
+        if isinstance(error, (yaml.scanner.ScannerError, yaml.parser.ParserError)):
+            what = f"is not valid YAML: {what}"
+        raise ConfigError(f"{place}: {what}") from error
 
 
 def _scalar_text(node: yaml.Node) -> str:

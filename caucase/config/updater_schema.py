@@ -158,11 +158,11 @@ SETTINGS: Mapping[str, Setting] = _by_key(
             metavar="TYPE",
         ),
         _setting(
-            "threshold", _THRESHOLD, "31", "The certificate is renewed when less than this is left of it.",
+            "threshold", _THRESHOLD, "31", "The certificate is renewed when less than so many days are left of it.",
             metavar="DAYS",
         ),
         _setting(
-            "crl_threshold", _THRESHOLD, "7", "Lists are fetched when less than this is left of one.",
+            "crl_threshold", _THRESHOLD, "7", "Lists are fetched when less than so many days are left of one.",
             metavar="DAYS",
         ),
         _setting(

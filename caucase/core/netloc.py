@@ -34,6 +34,11 @@ class NetLoc:
         """
         if not isinstance(text, str) or not text:
             raise Malformed("netloc is empty.", "Give host or host:port, for example ca.example.com:8009.")
+        if "/" in text:
+            raise Malformed(
+                f"netloc {text!r}: give host or host:port only, without http:// and without a path, "
+                "as in ca.example.com:8009."
+            )
         if text.startswith("["):
             host, bracket, rest = text[1:].partition("]")
             if not bracket or (rest and not rest.startswith(":")):

@@ -9,6 +9,7 @@ open.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import queue
 import sqlite3
@@ -31,6 +32,8 @@ _T = TypeVar("_T")
 _BUSY_TIMEOUT = 30.0
 # Enough to keep the disk busy, and few enough that the first of a batch does not wait for long.
 _BATCH_LIMIT = 256
+# What systemd answers to a service that has not been given the folder.
+_READ_ONLY_HINT = "If systemd says so: add the folder to ReadWritePaths= of the services."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 COMPANIONS = ("-wal", "-shm", "-journal")
@@ -280,9 +283,12 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         # (https://www.sqlite.org/howtocorrupt.html section 2.2).
         found = path.stat()
     except FileNotFoundError:
-        raise StoreError(f"There is no database {path}.") from None
+        raise StoreError(
+            f"There is no database {path}.", "A server makes it when it first answers, once netloc is set."
+        ) from None
     except OSError as error:
-        raise StoreError(f"The database {path} cannot be opened: {error.strerror}.") from error
+        hint = _READ_ONLY_HINT if error.errno == errno.EROFS else ""
+        raise StoreError(f"The database {path} cannot be opened: {error.strerror}.", hint) from error
     if not stat.S_ISREG(found.st_mode):
         raise StoreError(f"{path} is not a file.")
     if found.st_mode & _OTHERS:

@@ -14,6 +14,7 @@ from cryptography import x509
 from caucase.cli.caucase import main as caucase
 from caucase.cli.client_status import AuthorityFiles, ClientStatus, HeldCertificate, document, text
 from caucase.cli.updater import main as updater
+from caucase.client.pending import Pending
 from caucase.core.crl import build_crl, to_pem
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.profile import ca_extensions
@@ -107,6 +108,18 @@ def test_before_the_first_contact(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert not (tmp_path / "state").exists(), "it only looks"
     assert updater(["--config", str(config), "--status", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["certificates"] == []
+
+
+@pytest.mark.parametrize(("install", "waits"), [("", False), ("reload: nginx.service\n", True)])
+def test_a_deployment_waits_only_if_something_is_deployed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], install: str, waits: bool
+) -> None:
+    config, state = tmp_path / "www.yaml", tmp_path / "state"
+    config.write_text(f"ca_url: http://127.0.0.1:9\nnames: www.example.com\ndirectory: {state}\n{install}")
+    state.mkdir()
+    Pending(folder=state).mark()
+    assert updater(["--config", str(config), "--status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deployment_pending"] is waits
 
 
 def test_the_one_shot_command(

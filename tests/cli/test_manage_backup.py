@@ -240,6 +240,28 @@ def test_root_leaves_nothing_of_its_own_behind(home: Path) -> None:
     assert (home / "state" / "caucase.sqlite").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root.")
+def test_a_folder_that_only_root_can_write_to(home: Path) -> None:
+    (home / "state").mkdir(mode=0o700)
+    os.chown(home / "state", SERVICE, SERVICE)
+    options = first_user(home, home / "state")
+    (home / "mine").mkdir(mode=0o700)
+    refused = manage(home, *options, "--backup", home / "mine", code=1)
+    assert f"{home / 'mine'}: Permission denied. Started by root this works as the owner" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    # What is named as a file is root's, wherever it is.
+    exported = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *options, "--export-ca", home / "mine" / "cas.pem"],
+        cwd=home,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        input=b"secret\n",
+        capture_output=True,
+        check=False,
+    )
+    assert exported.returncode == 0, exported.stderr
+    assert owners(home / "mine" / "cas.pem") == {0}
+
+
 def owners(path: Path) -> set[int]:
     """Of a file, or of a folder with all in it."""
     return {one.stat().st_uid for one in (path, *path.rglob("*"))} | {

@@ -48,6 +48,7 @@ def test_help_and_version(tmp_path: Path, command: str) -> None:
     [
         ("caucase", [], 1, "--ca-url"),
         ("caucase", ["--ca-url", "ftp://x"], 1, "http://"),
+        ("caucase", ["--ca-url", "ca.example.com:8009"], 1, "it does not start with http://"),
         ("caucase", ["--ca-url", NOBODY, "--nonsense"], 1, "--nonsense"),
         ("caucase", ["--ca-url", NOBODY, "--list-csr"], 1, "--user-key"),
         (
@@ -68,6 +69,7 @@ def test_help_and_version(tmp_path: Path, command: str) -> None:
         ("caucased", ["--nonsense"], 1, "--nonsense"),
         ("caucased", [], 78, "netloc"),
         ("caucased", ["--netloc", "a b"], 78, "--netloc"),
+        ("caucased", ["--netloc", "http://ca.example.com:8009/"], 78, "without http:// and without a path"),
         ("caucased", ["--config", "gone.yaml"], 78, "gone.yaml"),
         ("caucased", ["--netloc", "localhost", "--threshold", "100"], 78, "threshold"),
         ("caucased-manage", [], 1, "--sign-user-csr"),

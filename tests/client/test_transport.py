@@ -92,6 +92,24 @@ def test_reason_of_a_refusal(server: Simulator) -> None:
     assert refusal.value.message == "The server answered 502."
 
 
+def test_a_server_that_is_not_ready_says_why(server: Simulator) -> None:
+    def not_ready(handler: Handler) -> None:
+        handler.send_response(503)
+        handler.send_header("Retry-After", "30")
+        handler.send_header("Content-Length", "17")
+        handler.end_headers()
+        handler.wfile.write(b"netloc is not set")
+
+    server.misbehave["GET", PATH] = not_ready
+    with (
+        _transport(server) as connection,
+        pytest.raises(ServerRefused, match=r"netloc is not set\. Its") as refusal,
+    ):
+        connection.request("GET", PATH)
+    assert refusal.value.status == 503
+    assert server.seen.count(("GET", PATH)) == 1
+
+
 @pytest.mark.parametrize("length", [None, 10**6])
 def test_answer_that_is_too_large(server: Simulator, length: int | None) -> None:
     def endless(handler: Handler) -> None:
@@ -130,6 +148,18 @@ def test_answer_that_is_none(server: Simulator, misbehaviour: Callable[[Handler]
     ):
         connection.request("GET", PATH)
     assert "0x" not in str(error.value)
+
+
+def test_where_http_is_not_spoken(server: Simulator) -> None:
+    """The port of HTTPS: a server closes at once, or answers something of TLS."""
+
+    def closes(handler: Handler) -> None:
+        handler.close_connection = True
+
+    for misbehaviour in (closes, _no_http):
+        server.misbehave["GET", PATH] = misbehaviour
+        with _transport(server) as connection, pytest.raises(Unreachable, match="not that of HTTPS"):
+            connection.request("GET", PATH)
 
 
 def test_lost_answer_is_asked_for_again_only_if_that_changes_nothing(server: Simulator) -> None:

@@ -159,7 +159,7 @@ service_crt_validity: 20
         ("db: !!python/name:os.system x\n", "FILE:1: tags are not allowed"),
         ("bind: " + "[" * 1000, "FILE:1: this is nested too deeply"),
         ("db: a\n---\ndb: b\n", "FILE:2: but found another document"),
-        ("db: a\nnetloc: b: c\n", "FILE:2: mapping values are not allowed here"),
+        ("db: a\nnetloc: b: c\n", "FILE:2: is not valid YAML: mapping values are not allowed here"),
         (b"# \n# \xff\n", "FILE:2: is not UTF-8 text"),
         (b"# \ndb: \x00\n", "FILE:2: holds a character that YAML does not allow"),
         ("#" * (SIZE_LIMIT + 1), f"FILE: is larger than {SIZE_LIMIT} bytes"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from caucase.cli.manage.action import Action
 from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
+from caucase.errors import CaucaseError
 from caucase.host.journal import setup_logging
 from caucase.host.owner import as_owner_of
 
@@ -52,6 +55,9 @@ ACTIONS = (
     export_ca.ACTION,
     check.ACTION,
 )
+
+_HINT_TO_ROOT = "Started by root this works as the owner of the database, who needs to get there."
+_HINT_TO_OTHERS = "Run it as root, or as the owner of the database."
 
 
 def parser() -> Parser:
@@ -102,5 +108,11 @@ def _manage(arguments: Sequence[str] | None) -> int:
         file = installed.FILE
     config = load_server_config(file, overrides)
     # Actions go back to the caller (as_caller) for the files that the caller named.
-    with as_owner_of(config.db):
-        return action.run(options, config)
+    try:
+        with as_owner_of(config.db):
+            return action.run(options, config)
+    except PermissionError as error:
+        if error.errno != errno.EACCES:
+            raise
+        hint = _HINT_TO_ROOT if os.geteuid() == 0 else _HINT_TO_OTHERS
+        raise CaucaseError(f"{error.filename}: {error.strerror}.", hint) from None
