@@ -71,6 +71,7 @@ class Exchange(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = SECONDS
+    disable_nagle_algorithm = True  # head and body are sent one after the other
     server: _Server
     body: bytes
 

@@ -232,6 +232,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 10
+    disable_nagle_algorithm = True  # head and body are sent one after the other
     server: _Server
 
     def setup(self) -> None:

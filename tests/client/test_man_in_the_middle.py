@@ -296,14 +296,17 @@ def test_what_is_trusted(world: World, victim: Victim, name: str, is_first: bool
         case "harmless":
             assert (code, victim.trusts(), victim.lists()) == (0, genuine, current)
         case "kept back":
+            known = {crl.signature for crl in load_crls(world.old_lists)} | current
             assert code == 0
-            assert victim.trusts() <= genuine
+            assert set() < victim.trusts() <= genuine
+            assert set() < victim.lists() <= known
         case "no lists":
             assert code == 1 or "Later: " in victim.said
             assert (victim.trusts(), victim.lists()) == (genuine, set())
         case "taken in":
-            assert victim.trusts() <= evil
-            assert victim.trusts()
+            assert set() < victim.trusts() <= evil
+        case unknown:
+            raise AssertionError(unknown)
     taken_in = bool(victim.trusts() & evil)
 
     # He is gone.
