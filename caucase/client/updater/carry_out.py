@@ -148,8 +148,10 @@ class _Pass:
             # Sent by a clock that was put back since: nobody knows when that was.
             if timedelta(0) <= self._now - sent.sent_at < ASK_AGAIN:
                 raise NotFound(
-                    f"The server does not know request {sent.csr_id} any more: a user has rejected it.",
-                    "Change what is asked for, or wait a day, after which it is asked for again.",
+                    f"The server does not know request {sent.csr_id} any more: a user has rejected it, "
+                    "or the server was restored from a backup.",
+                    "Change what is asked for, or wait a day, after which it is asked for again; "
+                    f"at once without {self._places.memory}.",
                 ) from None
             self._send(request)
             return
