@@ -19,8 +19,8 @@ from caucase.cli.updater_options import PROGRAM, from_flags, parse
 from caucase.client.authorities import read_lists, read_trusted
 from caucase.client.pending import DEPLOY_PENDING, Pending
 from caucase.client.updater import (
+    Layout,
     Outcome,
-    Places,
     Surroundings,
     Task,
     look,
@@ -79,15 +79,15 @@ def _deploy(path: Path) -> int:
 
 
 def _status(config: UpdaterConfig, pending: Pending) -> ClientStatus:
-    here, now, places = look(config), clock.now(), Places.of(config)
+    here, now, layout = look(config), clock.now(), Layout.of(config)
     planned = plan(here, config, now)
     authorities = [
         AuthorityFiles(
             name=mode.context.upper(),
             cas=valid_only(read_trusted(files), now),
-            lists=read_lists(places.lists) if files == places.own_ca else (),
+            lists=read_lists(layout.lists) if files == layout.own_ca else (),
         )
-        for mode, files in places.cas
+        for mode, files in layout.cas
     ]
     held = []
     if here.certificate is not None and config.crt is not None:

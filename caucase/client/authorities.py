@@ -108,8 +108,8 @@ def fetch_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certific
             continue  # of a CA that was before our time
         if name in current and _age(crl) < _age(current[name]):
             raise Untrusted(
-                f"The revocation list has number {_age(crl)[0]}, but {_age(current[name])[0]} is here "
-                "already: the server, or somebody before it, went back in time.",
+                f"The revocation list, {_shown(crl)}, is older than the one that is here, {_shown(current[name])}: "
+                "the server, or somebody before it, went back in time.",
                 f"If the server was restored from a backup, remove {files.path} to accept what it has.",
             )
         current[name] = crl
@@ -139,3 +139,8 @@ def _age(crl: x509.CertificateRevocationList) -> tuple[int, datetime]:
     except x509.ExtensionNotFound:
         number = 0
     return number, this_update(crl)
+
+
+def _shown(crl: x509.CertificateRevocationList) -> str:
+    number, made = _age(crl)
+    return f"number {number} of {made:%Y-%m-%d %H:%M:%S} UTC"

@@ -19,3 +19,8 @@ DEFAULTS: Mapping[str, str] = {
     "backup_directory": "/var/backups/caucase",
 }
 """YAML key to text, where the package wants something else than the program alone."""
+
+
+def is_installed(file: Path) -> bool:
+    """Whether that is the installed server's configuration, however its name is written."""
+    return file.resolve() == FILE.resolve()

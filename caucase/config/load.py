@@ -29,7 +29,7 @@ def load_server_config(path: Path | None, overrides: Mapping[str, str | Sequence
         except ConfigError as error:
             reading.mistakes.append(error.message)
     # However it is written: with another meaning of relative paths there would be a second, empty CA.
-    if path is not None and path.resolve() == installed.FILE.resolve():
+    if path is not None and installed.is_installed(path):
         _as_installed(reading)
     for key, value in overrides.items():
         option = OPTIONS[key]

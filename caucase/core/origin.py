@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -58,7 +59,8 @@ def _published_at(certificates: Sequence[x509.Certificate]) -> str | None:
         for point in points:
             for name in point.full_name or ():
                 if isinstance(name, x509.UniformResourceIdentifier):
-                    return urlsplit(name.value).netloc.removesuffix(":80")
+                    with contextlib.suppress(ValueError):  # a URL of nowhere
+                        return urlsplit(name.value).netloc.removesuffix(":80")
     return None
 
 

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+AUDIT_LOGGER = "caucase.audit"
+"""The logger of audit entries."""
+
 # More than any name or serial needs, and still readable.
 FIELD_LIMIT = 256
 
@@ -90,7 +93,7 @@ class Audit:
     """
 
     def __init__(self) -> None:
-        self._logger = logging.getLogger("caucase.audit")
+        self._logger = logging.getLogger(AUDIT_LOGGER)
 
     def __call__(self, event: Named, **fields: str | int | None) -> None:
         kind = EVENTS[event.value]

@@ -9,10 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from pathlib import Path
 
 from systemd import journal
 
-from caucase.host.events import escape
+from caucase.host.events import AUDIT_LOGGER, escape
+
+_JOURNAL = Path("/run/systemd/journal/socket")  # systemd-journald.service(8)
 
 ACCESS_LOGGER = "caucase.access"
 """The logger of access lines; those are complete as they are, time included."""
@@ -25,13 +28,18 @@ _PRIORITIES = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (log
 _TIME = logging.Formatter()
 
 
-def setup_logging(*, program: str = "caucased", verbose: bool = False) -> None:
+def setup_logging(*, program: str = "caucased", verbose: bool = False, is_installed: bool = False) -> None:
     """Send all logging to the journal if stderr leads there, else to stderr; replaces an earlier set-up.
 
-    ``program`` is the name in front of entries in the journal. ``verbose`` adds debugging messages.
+    ``program`` is the name in front of entries in the journal. ``verbose`` adds debugging messages. ``is_installed``:
+    audit entries go to the journal in any case, where there is one: what is done by hand to the installed server
+    belongs beside what it does itself.
     """
-    handler = JournalHandler(program) if connected_to_journal() else StderrHandler()
+    in_journal = connected_to_journal()
+    handler = JournalHandler(program) if in_journal else StderrHandler()
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)
+    also = is_installed and not in_journal and _JOURNAL.exists()
+    logging.getLogger(AUDIT_LOGGER).handlers = [JournalHandler(program)] if also else []
 
 
 def connected_to_journal() -> bool:

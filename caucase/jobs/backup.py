@@ -169,5 +169,12 @@ def _batches(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def _complete(folder: Path) -> list[Path]:
     """The complete backups, newest first, by name: each was renamed to it when it was complete."""
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
+    found = [path for path in folder.iterdir() if _is_ours(path.name) and path.is_file()]
     return sorted(found, reverse=True)
+
+
+def _is_ours(name: str) -> bool:
+    try:
+        return bool(_NAME.fullmatch(name) and datetime.strptime(name, _NAME_FORMAT).replace(tzinfo=UTC))
+    except ValueError:  # digits that are no date
+        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import pty
 import re
@@ -123,15 +122,6 @@ def test_a_server_that_nobody_has_connected_to_yet(home: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.fixture
-def _own_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
@@ -150,7 +140,6 @@ def _own_logging() -> Iterator[None]:
         (["--backup", ".", "--drill", "a", "b"], 1, "not allowed"),
     ],
 )  # fmt: skip
-@pytest.mark.usefixtures("_own_logging")
 def test_mistakes(
     arguments: list[str], code: int, sentence: str, home: Path,
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],

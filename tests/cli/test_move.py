@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -20,14 +19,11 @@ SERVICE = 64_123  # a user id without a name
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A folder that other users can reach, with one for the server's files in it."""
-    level, handlers = logging.root.level, logging.root.handlers[:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "state").mkdir(mode=0o700)
         yield folder
-    logging.root.handlers[:] = handlers  # the command has set up its own
-    logging.root.setLevel(level)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ from caucase.host.events import EVENTS, FIELD_LIMIT, Audit, escape
 class Kind(enum.Enum):
     SIGNED = "certificate_signed"
     REFUSED = "authentication_refused"
-
-
-@pytest.fixture(autouse=True)
-def _restore_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture
@@ -149,3 +139,24 @@ def test_what_is_escaped_is_printable_and_stays_as_it_is(text: str) -> None:
     assert once.isprintable()
     assert escape(once) == once
     assert once == text or not text.isprintable()
+
+
+def test_what_is_done_by_hand_to_the_installed_server_is_in_the_journal_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    entries: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "systemd.journal.send", lambda message, **fields: entries.append({**fields, "": message})
+    )
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    there = tmp_path / "socket"
+    monkeypatch.setattr("caucase.host.journal._JOURNAL", there)
+    for exists, is_installed, count in ((False, True, 0), (True, False, 0), (True, True, 1)):
+        if exists:
+            there.touch()
+        journal.setup_logging(program="caucased-manage", is_installed=is_installed)
+        Audit()(Kind.SIGNED, serial="abc")
+        logging.getLogger("caucase").warning("not an audit entry")
+        assert [entry["CAUCASE_SERIAL"] for entry in entries] == ["abc"] * count
+    assert capsys.readouterr().err.count("Certificate signed") == 3
+    journal.setup_logging()

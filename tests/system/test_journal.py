@@ -32,6 +32,10 @@ def test_the_life_of_a_certificate(machine: Machine) -> None:
     # What is refused is told, too, and what it brought along is not.
     machine.run(f"{CURL} --output /dev/null --request DELETE {URL}/cas/csr/{number}")
 
+    # What was done by hand is there, too.
+    by_hand = entries(machine, "SYSLOG_IDENTIFIER=caucased-manage CAUCASE_SUBJECT=CN=alice")
+    assert [entry["MESSAGE"].partition(" [")[0] for entry in by_hand] == ["Certificate signed"]
+
     life = entries(machine, f"CAUCASE_CSR_ID={number} _SYSTEMD_UNIT=caucased.service")
     assert [entry["MESSAGE"].partition(" [")[0] for entry in life] == [
         "Certificate request submitted",

@@ -101,11 +101,11 @@ def _manage(arguments: Sequence[str] | None) -> int:
     line = parser()
     options = line.parse_args(arguments)
     action = chosen(line, options)
-    setup_logging(program=PROGRAM)
     overrides = given(options)
     file = options.config
     if file is None and "db" not in overrides and installed.FILE.exists():
         file = installed.FILE
+    setup_logging(program=PROGRAM, is_installed=file is not None and installed.is_installed(file))
     config = load_server_config(file, overrides)
     # Actions go back to the caller (as_caller) for the files that the caller named.
     try:

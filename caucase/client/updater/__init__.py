@@ -4,16 +4,16 @@
 Time is systemd's business: a pass never waits for the next one.
 """
 
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.look import Here, ListDates, RequestState, look
 from caucase.client.updater.one_pass import Outcome, Surroundings, one_pass
-from caucase.client.updater.places import Places
 from caucase.client.updater.plan import Plan, Task, plan, renewal_due
 
 __all__ = [
     "Here",
+    "Layout",
     "ListDates",
     "Outcome",
-    "Places",
     "Plan",
     "RequestState",
     "Surroundings",

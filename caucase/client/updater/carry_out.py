@@ -19,9 +19,9 @@ from caucase.client.keyfiles import KeyPair, put_first_pair, replace_pair, save_
 from caucase.client.pemfiles import PemFiles
 from caucase.client.renewal import check_key, renewed
 from caucase.client.updater import request as requests
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.look import own_certificate, own_pair
 from caucase.client.updater.memory import Memory, SentRequest, read_memory, write_memory
-from caucase.client.updater.places import Places
 from caucase.client.updater.plan import Plan, Task
 from caucase.client.updater.request import KeyRequest
 from caucase.config.updater import UpdaterConfig
@@ -80,7 +80,7 @@ class _Pass:
     ) -> None:
         self._done = done
         self._config = config
-        self._places = Places.of(config)
+        self._layout = Layout.of(config)
         self._clients = clients
         self._client = clients[Mode(config.mode)]
         self._now = now
@@ -89,22 +89,22 @@ class _Pass:
 
     def tidy(self) -> None:
         """Remove a key and request that are of no use any more."""
-        if requests.waiting(self._config, self._places, own_certificate(self._config)) is None:
-            requests.discard(self._places)
+        if requests.waiting(self._config, self._layout, own_certificate(self._config)) is None:
+            requests.discard(self._layout)
 
     def update_trusted(self) -> None:
         """Learn what to trust; a refusal for one file of CA certificates leaves all of them as they were."""
         trusted = {
-            files: fetch_trusted(self._clients[mode], files, self._now) for mode, files in self._places.cas
+            files: fetch_trusted(self._clients[mode], files, self._now) for mode, files in self._layout.cas
         }
         for files, certificates in trusted.items():
             if self._replace(files, trusted_items(certificates)):
                 self._done.append(f"{files.path}: CA certificates are new.")
-        self._trusted = trusted[self._places.own_ca]
+        self._trusted = trusted[self._layout.own_ca]
 
     def update_lists(self) -> None:
         """Fetch the revocation lists; everything is current then."""
-        files = self._places.lists
+        files = self._layout.lists
         if self._replace(files, fetch_lists(self._client, files, self._trusted)):
             self._done.append(f"{files.path}: revocation lists are new.")
         self._remember(checked_at=self._now)
@@ -128,16 +128,16 @@ class _Pass:
     def ask(self) -> None:
         """Send a request, made first if there is none, and see whether it was signed at once."""
         config, certificate = self._config, own_certificate(self._config)
-        request = requests.waiting(config, self._places, certificate)
+        request = requests.waiting(config, self._layout, certificate)
         if request is None:
-            request = requests.make(config, self._places, certificate)
+            request = requests.make(config, self._layout, certificate)
         self._send(request)
         self.fetch()
 
     def fetch(self) -> None:
         """Take the certificate, if the request has been signed. NotFound if it was rejected."""
-        pair, sent = own_pair(self._config), read_memory(self._places.memory).request
-        request = requests.waiting(self._config, self._places, None if pair is None else pair.certificate)
+        pair, sent = own_pair(self._config), read_memory(self._layout.memory).request
+        request = requests.waiting(self._config, self._layout, None if pair is None else pair.certificate)
         assert request is not None  # or the plan would have been to ask
         assert sent is not None
         try:
@@ -151,7 +151,7 @@ class _Pass:
                     f"The server does not know request {sent.csr_id} any more: a user has rejected it, "
                     "or the server was restored from a backup.",
                     "Change what is asked for, or wait a day, after which it is asked for again; "
-                    f"at once without {self._places.memory}.",
+                    f"at once without {self._layout.memory}.",
                 ) from None
             self._send(request)
             return
@@ -160,7 +160,7 @@ class _Pass:
         with self._changing():
             self._take(certificate, request, pair)
         self._remember(request=None, asked=requests.asked_digest(self._config.asked))
-        requests.discard(self._places)
+        requests.discard(self._layout)
         self._say_new("issued", certificate)
 
     def _send(self, request: KeyRequest) -> None:
@@ -190,7 +190,7 @@ class _Pass:
         return True
 
     def _remember(self, **changes: object) -> None:
-        path = self._places.memory
+        path = self._layout.memory
         memory: Memory = replace(read_memory(path), **changes)  # type: ignore[arg-type]  # fields of Memory
         write_memory(path, memory)
 

@@ -11,8 +11,8 @@ from cryptography import x509
 
 from caucase.client.authorities import read_lists, read_trusted
 from caucase.client.keyfiles import KeyPair, load_pair
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.memory import Memory, read_memory
-from caucase.client.updater.places import Places
 from caucase.client.updater.request import asked_digest, waiting
 from caucase.config.updater import UpdaterConfig
 from caucase.core.x509 import (
@@ -73,18 +73,18 @@ def look(config: UpdaterConfig) -> Here:
 
     A pair that an interrupted renewal has left halfway is put right.
     """
-    places = Places.of(config)
-    memory = read_memory(places.memory)
+    layout = Layout.of(config)
+    memory = read_memory(layout.memory)
     certificate = own_certificate(config)
-    crls = read_lists(places.lists)
+    crls = read_lists(layout.lists)
     wanted = asked_digest(config.asked)
-    request = None if config.crt is None else waiting(config, places, certificate)
+    request = None if config.crt is None else waiting(config, layout, certificate)
     state = RequestState.NONE
     if request is not None:
         is_sent = memory.request is not None and memory.request.digest == request.digest
         state = RequestState.SENT if is_sent else RequestState.MADE
     return Here(
-        cas=tuple(read_trusted(places.own_ca)),
+        cas=tuple(read_trusted(layout.own_ca)),
         lists=tuple(dates for crl in crls if (dates := _dates(crl)) is not None),
         certificate=certificate,
         is_revoked=certificate is not None and any(_names(crl, certificate) for crl in crls),

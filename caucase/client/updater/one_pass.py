@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from caucase.client.api import Client, Mode
 from caucase.client.updater.carry_out import Changing, carry_out
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.look import look
-from caucase.client.updater.places import Places
 from caucase.client.updater.plan import THE_CERTIFICATE, Deadline, Plan, Task, plan
 from caucase.clock import Clock
 from caucase.config.updater import UpdaterConfig
@@ -57,9 +57,9 @@ def one_pass(config: UpdaterConfig, around: Surroundings) -> Outcome:
     Raises Expiring if something ends within its margin and could not be replaced, CertificateInvalid if the
     certificate was revoked, Untrusted and other CaucaseErrors for what only a person can mend, OSError.
     """
-    places = Places.of(config)
+    layout = Layout.of(config)
     config.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with exclusive(places.lock):
+    with exclusive(layout.lock):
         remove_leftovers(config.directory, older_than=around.clock() - _LEFTOVER_AGE)
         return _one_pass(config, around)
 

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from caucase.client.keyfiles import read_key, read_request
 from caucase.client.requests import make_request
-from caucase.client.updater.places import Places
+from caucase.client.updater.layout import Layout
 from caucase.config.updater import UpdaterConfig
 from caucase.core.keys import KeyType, PrivateKey, key_type
 from caucase.core.profile import Asked
@@ -52,11 +52,11 @@ def asked_digest(asked: Asked | None) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def waiting(config: UpdaterConfig, places: Places, certificate: x509.Certificate | None) -> KeyRequest | None:
+def waiting(config: UpdaterConfig, layout: Layout, certificate: x509.Certificate | None) -> KeyRequest | None:
     """The request that is to be signed, ``None`` if there is none (any more). ``certificate``: the one that is here.
     CaucaseError, OSError.
     """
-    made = _made(places)
+    made = _made(layout)
     if made is not None:
         is_wanted = config.asked is None or asked_digest(Asked.by(made.csr)) == asked_digest(config.asked)
         is_done = certificate is not None and spki(public_key(certificate)) == spki(public_key(made.csr))
@@ -72,7 +72,7 @@ def waiting(config: UpdaterConfig, places: Places, certificate: x509.Certificate
     return None
 
 
-def make(config: UpdaterConfig, places: Places, certificate: x509.Certificate | None) -> KeyRequest:
+def make(config: UpdaterConfig, layout: Layout, certificate: x509.Certificate | None) -> KeyRequest:
     """A new key and a request for what the configuration asks for, stored. NotAcceptable, OSError."""
     asked = config.asked
     if asked is None and config.csr is not None:
@@ -83,14 +83,14 @@ def make(config: UpdaterConfig, places: Places, certificate: x509.Certificate | 
         raise NotAcceptable("There is nothing to ask for.", "Give names, or a request.")
     key = new_key(config, certificate)
     csr = make_request(key, asked.subject, asked.extensions)
-    places.request.unlink(missing_ok=True)  # its mode would be kept
-    write_atomic(places.request, dump_private_key(key) + dump_pem(csr), mode=_MODE)
+    layout.request.unlink(missing_ok=True)  # its mode would be kept
+    write_atomic(layout.request, dump_private_key(key) + dump_pem(csr), mode=_MODE)
     return KeyRequest(csr=csr, key=key, is_given=False)
 
 
-def discard(places: Places) -> None:
+def discard(layout: Layout) -> None:
     """Forget the request that was made here, and its key. OSError."""
-    places.request.unlink(missing_ok=True)
+    layout.request.unlink(missing_ok=True)
 
 
 def new_key(config: UpdaterConfig, certificate: x509.Certificate | None) -> PrivateKey:
@@ -101,9 +101,9 @@ def new_key(config: UpdaterConfig, certificate: x509.Certificate | None) -> Priv
     return kind.generate()
 
 
-def _made(places: Places) -> KeyRequest | None:
+def _made(layout: Layout) -> KeyRequest | None:
     try:
-        return KeyRequest(csr=read_request(places.request), key=read_key(places.request), is_given=False)
+        return KeyRequest(csr=read_request(layout.request), key=read_key(layout.request), is_given=False)
     except (FileNotFoundError, Malformed):
         return None  # a damaged one is as good as none: a new one is made in its place
 

@@ -14,8 +14,8 @@ from cryptography import x509
 from caucase.client.keyfiles import load_pair
 from caucase.client.requests import make_request
 from caucase.client.updater import Outcome, one_pass
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.memory import read_memory
-from caucase.client.updater.places import Places
 from caucase.config.updater import UpdaterConfig
 from caucase.core.asked import asked, parse_key_usage, parse_name
 from caucase.core.crl import revocation_entry
@@ -107,8 +107,8 @@ def test_from_nothing_to_a_certificate(server: Simulator, config: UpdaterConfig,
     after = one_pass(config, world.surroundings)
     assert after.pending == ""
     assert spki(public_key(certificate_of(config))) == spki(public_key(csr))
-    assert stat.S_IMODE(Places.of(config).memory.stat().st_mode) == 0o600
-    assert not Places.of(config).request.exists(), "the key is in the pair alone"
+    assert stat.S_IMODE(Layout.of(config).memory.stat().st_mode) == 0o600
+    assert not Layout.of(config).request.exists(), "the key is in the pair alone"
     assert config.crl.exists()
     assert load_certificates(config.ca.read_bytes()) == [server.cas.cas[0].certificate]
 
@@ -497,11 +497,11 @@ def test_damaged_notes_cost_one_question(
     server: Simulator, config: UpdaterConfig, world: World, damage: bytes
 ) -> None:
     old = enrol(server, config, world)
-    Places.of(config).memory.write_bytes(damage)
+    Layout.of(config).memory.write_bytes(damage)
     assert one_pass(config, world.surroundings).trouble is None
     assert certificate_of(config) == old
     assert ("PUT", "/cas/csr") not in server.seen
-    assert read_memory(Places.of(config).memory).checked_at is not None
+    assert read_memory(Layout.of(config).memory).checked_at is not None
 
 
 def files(config: UpdaterConfig) -> dict[Path | None, bytes]:

@@ -14,7 +14,7 @@ from caucase.config.updater import UpdaterConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class Layout:
     """``lock``: held during a pass. ``memory``: notes for the next one. ``request``: key and request that wait for a
     signature. ``cas``: CA certificates to keep, with whose they are; ``own_ca``: those of this mode.
     """
@@ -27,7 +27,7 @@ class Places:
     lists: PemFiles
 
     @classmethod
-    def of(cls, config: UpdaterConfig) -> Places:
+    def of(cls, config: UpdaterConfig) -> Layout:
         mode = Mode(config.mode)
         own = PemFiles(path=config.ca, ending=CA_ENDING)
         cas = {(Mode.SERVICE, PemFiles(path=config.cas_ca, ending=CA_ENDING)): None, (mode, own): None}
