@@ -14,9 +14,9 @@ from typing import Protocol
 from cryptography import x509
 
 from caucase.client.updater import Surroundings, one_pass
+from caucase.client.updater.layout import Layout
 from caucase.client.updater.look import own_pair
 from caucase.client.updater.memory import read_memory
-from caucase.client.updater.places import Places
 from caucase.config.updater import UpdaterConfig
 from caucase.core.asked import asked, parse_name
 from caucase.core.keys import KeyType
@@ -83,7 +83,7 @@ class Machine:
     @property
     def checked_at(self) -> datetime:
         """When it last compared its lists with the server's, by the true time."""
-        checked = read_memory(Places.of(self.config).memory).checked_at
+        checked = read_memory(Layout.of(self.config).memory).checked_at
         assert checked is not None
         return checked - self.character.ahead
 
