@@ -84,13 +84,16 @@ def passing_folder(size: int, *, beside: Path) -> Iterator[Path]:
 
 
 def publish(staged: Path, target: Path) -> None:
-    """Let a complete file out of a staging folder appear at ``target``, durably. FileExistsError; OSError.
+    """Let a complete file out of a staging folder appear at ``target``, durably. Conflict if there is one; OSError.
 
     A link and not a renaming, because a renaming would replace what is there.
     """
     with staged.open("rb") as file:
         os.fsync(file.fileno())
-    target.hardlink_to(staged)
+    try:
+        target.hardlink_to(staged)
+    except FileExistsError:
+        raise Conflict(f"{target} exists already, and is never replaced.", "Name another file.") from None
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -119,7 +119,8 @@ def is_due(folder: Path, period: timedelta, now: datetime) -> bool:
 
 
 def _made_at(path: Path) -> datetime:
-    return datetime.strptime(path.name, _NAME_FORMAT).replace(tzinfo=UTC)
+    """As its name says; ValueError if that is none of a backup."""
+    return datetime.strptime(f"{path.name} +0000", f"{_NAME_FORMAT} %z")
 
 
 def _recipients(transaction: Transaction, now: datetime, audit: Audit) -> tuple[Secrets, list[KeyEntry]]:
@@ -169,12 +170,15 @@ def _batches(lines: Iterator[bytes]) -> Iterator[bytes]:
 
 def _complete(folder: Path) -> list[Path]:
     """The complete backups, newest first, by name: each was renamed to it when it was complete."""
-    found = [path for path in folder.iterdir() if _is_ours(path.name) and path.is_file()]
+    found = [path for path in folder.iterdir() if _is_ours(path) and path.is_file()]
     return sorted(found, reverse=True)
 
 
-def _is_ours(name: str) -> bool:
+def _is_ours(path: Path) -> bool:
+    if not _NAME.fullmatch(path.name):
+        return False
     try:
-        return bool(_NAME.fullmatch(name) and datetime.strptime(name, _NAME_FORMAT).replace(tzinfo=UTC))
+        _made_at(path)
     except ValueError:  # digits that are no date
         return False
+    return True

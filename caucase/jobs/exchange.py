@@ -19,7 +19,7 @@ from caucase.core.candidates import candidates
 from caucase.core.issue import Signer
 from caucase.core.material import Ask, Material, dump_encrypted, read_material
 from caucase.core.x509 import CRL, dump_pem, load_crl_der, load_crls
-from caucase.errors import CaucaseError, Conflict, Malformed, NotFound
+from caucase.errors import CaucaseError, Malformed, NotFound
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller
 from caucase.host.staging import publish, staging_folder
@@ -93,10 +93,7 @@ def export_cas(
         staged = folder / path.name
         staged.touch(mode=_KEY_MODE)
         staged.write_bytes(content)
-        try:
-            publish(staged, path)
-        except FileExistsError:
-            raise Conflict(f"{path} exists already, and may hold keys.", "Name another file.") from None
+        publish(staged, path)
     return signers
 
 

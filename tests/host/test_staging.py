@@ -66,12 +66,12 @@ def test_publishing_replaces_nothing(tmp_path: Path) -> None:
     staged, target = tmp_path / "staged", tmp_path / "target"
     staged.write_text("new")
     target.write_text("old")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(Conflict):
         publish(staged, target)
     assert target.read_text() == "old"
     target.unlink()
     target.symlink_to("nowhere")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(Conflict):
         publish(staged, target)
     target.unlink()
     publish(staged, target)

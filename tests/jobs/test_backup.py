@@ -264,3 +264,10 @@ def test_state(office: Office, keys, clock) -> None:
     assert found.newest.size == made.stat().st_size
     assert set(found.newest.key_ids) == ids(keys())
     assert str(found).endswith("opened by 1 key.")
+
+
+def test_digits_that_are_no_date_are_somebody_elses_file(tmp_path: Path, clock) -> None:
+    (tmp_path / "20269999999999.caucased").write_bytes(b"")
+    assert is_due(tmp_path, timedelta(days=1), clock())
+    (tmp_path / f"{clock():%Y%m%d%H%M%S}.caucased").write_bytes(b"")
+    assert not is_due(tmp_path, timedelta(days=1), clock())

@@ -47,7 +47,8 @@ def test_a_backup(machine: Machine, told: str) -> None:
     fails(machine, "caucased-backup.service", told)
     assert "Permission denied" in machine.journal("--unit=caucased-backup.service")
 
-    machine.run("chown caucase:caucase /var/backups/caucase && systemctl start caucased-backup.service")
+    machine.run("chown caucase:caucase /var/backups/caucase")
+    machine.start("caucased-backup.service")
     assert machine.run("systemctl --failed --quiet --no-legend") == ""
     assert machine.run("stat --format='%U %a' /var/backups/caucase/*.caucased") == "caucase 600"
     assert "The newest backup was made on" in machine.run("caucased-manage --status")
@@ -56,7 +57,7 @@ def test_a_backup(machine: Machine, told: str) -> None:
 def test_a_certificate_that_ends_and_cannot_be_renewed(machine: Machine, told: str) -> None:
     """Nobody answers there; it is a failure because of what ends, not because of that."""
     machine.write("/etc/caucase/updater/mail.yaml", "ca_url: http://localhost:9\nnames: mail.example.com\n")
-    machine.run("systemctl start caucase-updater@mail.service")
+    machine.start("caucase-updater@mail.service")
     machine.write("/root/ends_tomorrow.py", ENDS_TOMORROW)
     machine.run(
         "cd /var/lib/caucase-updater/mail && python3 -W ignore /root/ends_tomorrow.py >pair.pem"

@@ -89,7 +89,7 @@ def test_the_target_stops_and_starts_all(machine: Machine, two_updaters: None) -
 def test_a_clock_change_starts_what_depends_on_the_clock(
     machine: Machine, two_updaters: None, unit: str
 ) -> None:
-    machine.run(f"systemctl start {unit}")
+    machine.start(unit)
     before = runs(machine, unit)
     # To its own value: the kernel tells those who asked for it (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). The clock is
     # the one of this machine, and a container cannot set it.
@@ -101,9 +101,9 @@ def test_a_clock_change_starts_what_depends_on_the_clock(
 
 def test_nothing_due_is_one_line_and_no_failure(machine: Machine, two_updaters: None) -> None:
     for unit in ("caucased-refresh.service", "caucase-updater@one.service"):
-        machine.run(f"systemctl start {unit}")
+        machine.start(unit)
         since = machine.run("date +%s.%N")
-        machine.run(f"systemctl start {unit}")
+        machine.start(unit)
         machine.run("journalctl --sync")
         said = machine.run(
             f"journalctl --no-pager --output=cat --since=@{since} _SYSTEMD_UNIT={unit}"
