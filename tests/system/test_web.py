@@ -54,7 +54,11 @@ MOVED = {
 }
 WITH_CLOCK = "env " + " ".join(f"{name}={value}" for name, value in MOVED.items())
 
-PAGE = f"{WITH_CLOCK} curl --silent --show-error --max-time 20 --cacert /etc/nginx/ca.pem"
+# On the first day the clock of this machine is right, too; later the certificate is looked at with openssl, and curl, which
+# would need the moved clock for that, only sees whether it is served.
+PAGE = "curl --silent --show-error --max-time 20"
+VERIFIED_PAGE = f"{PAGE} --cacert /etc/nginx/ca.pem"
+ANY_PAGE = f"{PAGE} --insecure"
 
 
 def clock_from_now_on(machine: Machine) -> None:
@@ -138,7 +142,7 @@ def test_a_web_server_from_the_request_to_a_revoked_client(ca: Machine, web: Mac
     pass_and_deploy(web)
     web.write("/etc/nginx/sites-enabled/default", SITE)
     web.run("systemctl restart nginx")
-    assert web.run(f"{PAGE} https://www.example.com/") == "here"
+    assert web.run(f"{VERIFIED_PAGE} https://www.example.com/") == "here"
     assert web.run("stat --format='%U %a' /etc/nginx/www.pem") == "root 600"
     assert web.run("systemctl --failed --quiet --no-legend") == ""
 
@@ -148,11 +152,16 @@ def test_a_web_server_from_the_request_to_a_revoked_client(ca: Machine, web: Mac
 
     # Two months later it is renewed, while clients come and go: nginx serves the new one, and refuses nobody.
     before = web.run(SERVED)
-    load = web.popen(f"for _ in $(seq 60); do {PAGE} https://www.example.com/ && echo; done")
+    load = web.popen(
+        f"until [ -e /run/enough ]; do {ANY_PAGE} https://www.example.com/ && echo || echo refused; done"
+    )
     move(65, ca, web)
     pass_and_deploy(web)
     wait_for(lambda: web.run(SERVED) != before, "the new certificate")
-    assert load.communicate(timeout=60)[0].split() == ["here"] * 60
+    web.run("touch /run/enough")
+    answers = load.communicate(timeout=60)[0].split()
+    assert set(answers) == {"here"}
+    assert len(answers) > 20
     assert "nginx.service was reloaded" in web.journal("--unit=caucase-deploy@www.service")
 
     # A client of the web server, and its end.
@@ -162,7 +171,7 @@ def test_a_web_server_from_the_request_to_a_revoked_client(ca: Machine, web: Mac
     number = web.run("cut -d ' ' -f 1 /root/sent")
     ca.run(f"{asking} --sign-csr {number}")
     web.run(f"cd && {WITH_CLOCK} caucase --ca-url {CA_URL} --get-crt {number} client.crt.pem")
-    who = f"{PAGE} --cert /root/client.crt.pem --key /root/client.key.pem https://www.example.com/who"
+    who = f"{ANY_PAGE} --cert /root/client.crt.pem --key /root/client.key.pem https://www.example.com/who"
     assert web.run(who) == "SUCCESS"
     serial = int(web.run("openssl x509 -noout -serial -in /root/client.crt.pem").partition("=")[2], 16)
     ca.run(f"{asking} --revoke-serial {serial}")
