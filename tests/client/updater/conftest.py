@@ -19,6 +19,12 @@ from caucase.core.keys import KeyType
 MakeConfig = Callable[..., UpdaterConfig]
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs is part of the tests, and waiting for it is not."""
+    monkeypatch.setattr("caucase.client.transport.READ_SECONDS", 0.5)
+
+
 @pytest.fixture
 def make_config(tmp_path: Path) -> MakeConfig:
     """The configuration of one certificate for ``www.example.com``, with what is to be different."""
