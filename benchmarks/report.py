@@ -1,4 +1,4 @@
-"""Judges figures and prints them: percentiles, verdicts, tables, and their place in docs/benchmarks.md. Pure but for that."""
+"""Judges figures and shows them: percentiles, verdicts, tables, and their place in docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 def number(value: float) -> str:
     """With three digits, or all before the point: 0.123, 4.57, 89.1, 12,345."""
     if math.isnan(value):
-        return "–"
+        return "-"
     if abs(value) >= 99.95:
         return f"{value:,.0f}"
     digits = 3 if abs(value) < 0.9995 else 2 if abs(value) < 9.995 else 1
@@ -141,4 +141,4 @@ def publish(name: str, parts: Sequence[str], judged: Sequence[Verdict], *, write
 
 
 def _is_figure(cell: str) -> bool:
-    return bool(re.match(r"[–\d]", cell)) or not cell
+    return bool(re.match(r"[-\d]", cell)) or not cell

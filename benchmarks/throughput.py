@@ -120,9 +120,7 @@ def _turn(contender: Contender, numbers: range, clients: int, seconds: float, re
         return sent
 
     submitted = measured("submit", work.submissions(csrs[numbers.start :]))
-    waiting = [
-        (number, one) for number, one in zip(numbers, work.ids(submitted), strict=False) if one
-    ]
+    waiting = [(number, one) for number, one in zip(numbers, work.ids(submitted), strict=False) if one]
     signed = measured("sign", work.signatures([one for _, one in waiting]), user=True)
     there = [pair for pair, status in zip(waiting, signed.statuses, strict=False) if status == 204]
     fetched = measured("fetch", work.fetches([one for _, one in there]))
@@ -153,9 +151,9 @@ def _comparison(results: Results) -> str:
             ours, peer, ec = (
                 results.figures.get((server, operation, clients)) for server in ("ours", "peer", "ours, EC")
             )
-            ratio = f"{number(ours.rate / peer.rate)} ×" if ours and peer and peer.rate else "–"
-            rates = [number(one.rate) if one else "–" for one in (ours, peer)]
-            rows.append((operation, str(clients), *rates, ratio, number(ec.rate) if ec else "–"))
+            ratio = f"{number(ours.rate / peer.rate)} x" if ours and peer and peer.rate else "-"
+            rates = [number(one.rate) if one else "-" for one in (ours, peer)]
+            rows.append((operation, str(clients), *rates, ratio, number(ec.rate) if ec else "-"))
     return report.table(("operation", "clients", "ours/s", "peer/s", "ratio", "ours with EC/s"), rows)
 
 
@@ -165,7 +163,9 @@ def _details(results: Results, server: str) -> str:
     for operation in OPERATIONS:
         for (name, of, clients), one in sorted(results.figures.items(), key=lambda item: item[0][2]):
             if (name, of) == (server, operation):
-                failures = ", ".join(f"{count} × {status or 'lost'}" for status, count in one.failures.items())
+                failures = ", ".join(
+                    f"{count} x {status or 'lost'}" for status, count in one.failures.items()
+                )
                 rows.append(
                     (
                         operation,
@@ -185,7 +185,7 @@ def _details(results: Results, server: str) -> str:
         "per s",
         "p50 ms",
         "p99 ms",
-        "server µs each",
+        "server us each",
         "generator %",
         "others %",
         "failures",
@@ -207,7 +207,7 @@ def judged(results: Results) -> list[Verdict]:
         if clients in JUDGED_CLIENTS:
             if server == "ours" and peer and peer.rate:
                 found.append(
-                    Verdict(name=f"{at}: times the peer", figure=one.rate / peer.rate, target=RATIO, unit="×")
+                    Verdict(name=f"{at}: times the peer", figure=one.rate / peer.rate, target=RATIO, unit="x")
                 )
             if target := (RATES | RATES_EC).get((server, operation)):
                 found.append(Verdict(name=f"{server}: {at}", figure=one.rate, target=target, unit="/s"))

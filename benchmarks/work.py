@@ -40,20 +40,24 @@ def key(kind: str, number: int) -> PrivateKey:
     return _keys(kind)[number % _KEYS]
 
 
-@cache
 def requests(kind: str, count: int, *, renewed: bool = False) -> list[bytes]:
     """So many certificate requests in PEM, for one host name each; always the same.
 
     Those for renewals are others, with other keys: the peer renews with no request that it knows.
     """
     path = _folder() / f"{'renewals' if renewed else 'requests'}-{_slug(kind)}.pem"
-    made = [text + _END for text in path.read_bytes().split(_END)[:-1]] if path.exists() else []
+    made = _kept(path)
     if len(made) < count:
         with path.open("ab") as file:
             for number in range(len(made), count):
                 made.append(_request(key(kind, number + renewed), f"host-{number}.example.com"))
                 file.write(made[-1])
     return made[:count]
+
+
+@cache
+def _kept(path: Path) -> list[bytes]:
+    return [text + _END for text in path.read_bytes().split(_END)[:-1]] if path.exists() else []
 
 
 def enrol(server: Server, kind: str, folder: Path) -> Path:
@@ -129,7 +133,9 @@ def _message(path: str, payload: dict[str, str], private: PrivateKey) -> bytes:
 
 
 def _request(private: PrivateKey, name: str) -> bytes:
-    builder = x509.CertificateSigningRequestBuilder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+    builder = x509.CertificateSigningRequestBuilder(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    )
     builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
     return builder.sign(private, signature_hash(private)).public_bytes(_PEM)
 

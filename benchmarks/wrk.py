@@ -32,7 +32,12 @@ end
 
 
 def measure(
-    server: Server, paths: Sequence[str], *, clients: int, seconds: float, headers: Mapping[str, str] | None = None
+    server: Server,
+    paths: Sequence[str],
+    *,
+    clients: int,
+    seconds: float,
+    headers: Mapping[str, str] | None = None,
 ) -> Measured:
     """``GET`` each of ``paths`` over HTTP, in turns, for so many whole ``seconds``.
 
@@ -42,7 +47,7 @@ def measure(
     BUILD.mkdir(parents=True, exist_ok=True)
     script = BUILD / f"paths-{os.getpid()}.lua"
     script.write_text(_SCRIPT.replace("PATHS", ",".join(f'"{path}"' for path in paths)))
-    command = ["wrk", f"-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
     for name, value in (headers or {}).items():
         command += ["-H", f"{name}: {value}"]
     meter = Meter(server)
