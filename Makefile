@@ -3,7 +3,8 @@
 # make test    linters and all tests
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist
-# make bench   what is fast, in numbers
+# make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
+#              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -24,6 +25,8 @@ TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-py
     python3-shtab scdoc
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
+# For the comparison with the peer, and for the profile of the server.
+BENCH_PACKAGES := linux-perf util-linux wrk
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
@@ -69,10 +72,13 @@ deb:
 	}
 	@scripts/deb
 
-bench: venv
-	@.venv/bin/python benchmarks/start.py
-	@.venv/bin/python benchmarks/updater.py
-	@.venv/bin/python benchmarks/backup.py
+bench: venv .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH)
+
+bench-%: venv .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH) $*
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -49,6 +49,12 @@ class Measured:
         return 1e6 * self.server_cpu / self.answered if self.answered else 0.0
 
     @property
+    def rate_alone(self) -> float:
+        """Good answers a second if server and generator had all cores to themselves, and used them."""
+        spent = self.server_cpu + self.generator_cpu
+        return CORES * self.answered / spent if spent else 0.0
+
+    @property
     def generator_share(self) -> float:
         """What the generator took of the machine, in percent of all cores."""
         return 100 * self.generator_cpu / (self.wall * CORES) if self.wall else 0.0
