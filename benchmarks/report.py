@@ -34,6 +34,8 @@ class Verdict:
         """PASS, or by how much it misses."""
         if self.passed:
             return "PASS"
+        if math.isnan(self.figure):
+            return "MISSED, nothing was measured"
         word = "more" if self.at_most else "less"
         return f"MISSED, {number(abs(self.figure - self.target))}{self._unit} {word} than asked"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import load, processes, report, work, wrk
@@ -35,15 +35,19 @@ GENERATOR_SHARE = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long: ``rounds`` turns of ``seconds`` an operation, and at most ``requests`` in one, by clients."""
+    """How long: ``rounds`` turns of ``seconds`` an operation, and at most ``requests`` in one, by clients.
+
+    ``again``: seconds of fetching again, which does not come to an end by itself.
+    """
 
     requests: dict[int, int]
     rounds: int
     seconds: float
+    again: float
 
 
-FULL = Plan(requests={1: 1000, 8: 4000, 32: 4000}, rounds=2, seconds=3.0)
-QUICK = Plan(requests={1: 200, 8: 1500, 32: 1500}, rounds=1, seconds=1.0)
+FULL = Plan(requests={1: 1000, 8: 4000, 32: 4000}, rounds=2, seconds=3.0, again=2.0)
+QUICK = Plan(requests={1: 200, 8: 1500, 32: 1500}, rounds=1, seconds=1.0, again=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for clients, count in plan.requests.items()
         if not options.clients or clients in options.clients
     }
-    plan = Plan(requests=requests, rounds=options.rounds or plan.rounds, seconds=plan.seconds)
+    plan = replace(plan, requests=requests, rounds=options.rounds or plan.rounds)
     contenders = {"ours": (OURS, RSA), "peer": (PEER, RSA), "ec": (OURS_EC, EC)}
     results = compare([contenders[name] for name in options.only or contenders], plan)
     return report.publish(NAME, tables(results), judged(results), write=options.write)
@@ -102,14 +106,14 @@ def compare(programs: Sequence[tuple[Program, str]], plan: Plan) -> Results:
         for _ in range(plan.rounds):
             for clients, count in plan.requests.items():
                 for contender in contenders:
-                    _turn(contender, range(start, start + count), clients, plan.seconds, results)
+                    _turn(contender, range(start, start + count), clients, plan, results)
                 start += count
         for contender in contenders:
             results.memory[contender.server.name] = processes.memory(contender.server.pid)
     return results
 
 
-def _turn(contender: Contender, numbers: range, clients: int, seconds: float, results: Results) -> None:
+def _turn(contender: Contender, numbers: range, clients: int, plan: Plan, results: Results) -> None:
     """All operations, on the certificate requests of these numbers."""
     server, kind = contender.server, contender.kind
     csrs = work.requests(kind, numbers.stop)
@@ -117,7 +121,7 @@ def _turn(contender: Contender, numbers: range, clients: int, seconds: float, re
 
     def measured(operation: str, requests: Sequence[bytes], *, user: bool = False) -> load.Load:
         target = server.https(contender.user) if user else server.http
-        figures, sent = measure(server, target, requests, clients=clients, seconds=seconds)
+        figures, sent = measure(server, target, requests, clients=clients, seconds=plan.seconds)
         results.add(name, operation, clients, figures)
         return sent
 
@@ -132,7 +136,7 @@ def _turn(contender: Contender, numbers: range, clients: int, seconds: float, re
         if status == 200
     ]
     again = wrk.measure(
-        server, [f"/cas/crt/{one}" for _, one in there[: len(certified)]], clients=clients, seconds=seconds
+        server, [f"/cas/crt/{one}" for _, one in there[: len(certified)]], clients=clients, seconds=plan.again
     )
     results.add(name, "fetch again", clients, again)
     measured("renew", work.renewals(kind, certified))
