@@ -72,11 +72,11 @@ deb:
 	}
 	@scripts/deb
 
-bench: venv .venv-peer/.made
+bench: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH)
 
-bench-%: venv .venv-peer/.made
+bench-%: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH) $*
 
@@ -100,6 +100,12 @@ clean:
 .venv-peer/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear .venv-peer
 	.venv-peer/bin/python $(PIP) install --use-pep517 caucase==0.9.17
+	@touch $@
+
+# What takes samples of Python code.
+.venv-bench/.made: Makefile | .venv/.made
+	$(SYSTEM_PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python $(PIP) install py-spy
 	@touch $@
 
 # Linters. Debian's packages are visible, for their types; its urllib3 has none yet.
