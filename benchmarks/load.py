@@ -16,7 +16,7 @@ import ssl
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 ADDRESS = "127.0.0.1"
@@ -99,14 +99,15 @@ def run(
     keep: bool = False,
     reconnect: bool = False,
     rate: float = math.inf,
+    until: Callable[[], bool] = lambda: False,
 ) -> Load:
-    """Send ``requests`` in their order, each once, until all are sent or ``seconds`` are over.
+    """Send ``requests`` in their order, each once, until all are sent, ``seconds`` are over or ``until`` says so.
 
     Clients are connected before the first is sent and keep their connections if the server does; with ``reconnect``
     each request has a new one. With ``rate`` there are no more than so many a second, each at its moment, and latency
     counts from there even if no client was free then. What takes longer than half a minute is lost.
     """
-    generator = _Generator(target, requests, keep=keep, reconnect=reconnect, rate=rate)
+    generator = _Generator(target, requests, keep=keep, reconnect=reconnect, rate=rate, until=until)
     gc.collect()
     gc.disable()
     try:
@@ -140,13 +141,21 @@ class _Client:
 
 class _Generator:
     def __init__(
-        self, target: Target, requests: Sequence[bytes], *, keep: bool, reconnect: bool, rate: float
+        self,
+        target: Target,
+        requests: Sequence[bytes],
+        *,
+        keep: bool,
+        reconnect: bool,
+        rate: float,
+        until: Callable[[], bool],
     ) -> None:
         self._target = target
         self._requests = requests
         self._keep = keep
         self._reconnect = reconnect
         self._interval = 1 / rate
+        self._until = until
         self._idle: list[_Client] = []
         self._start = 0.0
         self._poll = select.epoll()
@@ -201,7 +210,7 @@ class _Generator:
 
     def _take(self, client: _Client, now: float) -> None:
         """Begin the next request, if there is to be one."""
-        if self._next >= len(self._requests) or now >= self._deadline:
+        if self._next >= len(self._requests) or now >= self._deadline or self._until():
             # The load is as it should be only as long as every client has something to do.
             self._ended = self._ended or now
             client.index = -1
