@@ -143,7 +143,7 @@ class RevocationLists:
                 if self._is_stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now, at)
 
-    def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
+    def _documents(self, cas: Sequence[Ca], *, pem: bool) -> list[Document]:
         self.refresh(self._clock())
         with self._database.read() as transaction:
             stored = self._stored(transaction)
