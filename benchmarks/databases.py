@@ -26,6 +26,7 @@ from caucase.core import crl
 from caucase.core.issue import Signer
 from caucase.core.x509 import KeyId, Serial, key_id, load_certificate, public_key
 from caucase.store import Database, Transaction, issued, requests
+from caucase.store.schema import MIGRATIONS
 
 NETLOC = "localhost:8009"
 DATABASE = "caucase.sqlite"
@@ -42,7 +43,8 @@ _CSR_SIZE, _CERTIFICATE_SIZE = 700, 900
 
 def folder(kind: str, count: int) -> Path:
     """The database of that kind with so many rows, made if it is not there. To be copied, not to be used."""
-    made = BUILD / (kind if kind == EMPTY else f"{kind}-{count}")
+    # One of an older release would be brought up to date by each server anew.
+    made = BUILD / f"{kind}-{0 if kind == EMPTY else count}-schema-{len(MIGRATIONS)}"
     if not made.exists():
         staged = made.with_name(f"{made.name}.part")
         shutil.rmtree(staged, ignore_errors=True)

@@ -29,7 +29,12 @@ _CERTIFICATES = 500
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and judge."""
     options = report.parser(__doc__).parse_args(arguments)
-    step = STEP // 50 if options.quick else STEP
+    tables, judged = examine(STEP // 50 if options.quick else STEP)
+    return report.publish(NAME, tables, judged, write=options.write)
+
+
+def examine(step: int) -> tuple[list[str], list[Verdict]]:
+    """With so many renewals from one figure to the next."""
     sizes = []
     began = time.monotonic()
     with temporary_folder() as folder, running(OURS_EC, folder) as server:
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         at_most=True,
     )
     taken = f"{number(time.monotonic() - began)} s in all."
-    return report.publish(NAME, [table, taken], [verdict], write=options.write)
+    return [table, taken], [verdict]
 
 
 def grown(sizes: Sequence[float]) -> float:

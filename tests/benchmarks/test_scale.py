@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import databases, others
+from benchmarks import cores, databases, growth, history, lists, others, pruning
 from benchmarks.growth import grown
 from caucase.store import Database
 
@@ -37,3 +37,16 @@ def test_a_database_is_aged(tmp_path: Path, days_left: float, answers: int) -> N
                 for table in ("issued", "request", "renewal")
             ]
     assert counts == [25, answers, answers]
+
+
+def test_every_question_is_answered_for_small_databases() -> None:
+    for (tables, judged), names in (
+        (history.examine(50, 2, 40), 2 * len(history.OPERATIONS)),
+        (lists.examine(50, 1, 1, 1.0), 6),
+        (growth.examine(20), 1),
+        (pruning.examine(50, 4.0), 1),
+        (cores.examine(1, 80, 2.0), 1),
+    ):
+        assert tables
+        assert len(judged) == names
+        assert all(verdict.figure == verdict.figure for verdict in judged), judged  # a number
