@@ -15,6 +15,16 @@ from caucase.authority.https import CredentialFile
 from caucase.authority.inspection import inspect, netloc_of
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
+from caucase.authority.record import (
+    PAGE_LIMIT,
+    ChainState,
+    IssuedCertificate,
+    Page,
+    Query,
+    Record,
+    report_heads,
+    verify,
+)
 from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
@@ -23,10 +33,12 @@ from caucase.authority.use_case import UseCase
 from caucase.store.requests import RequestId
 
 __all__ = [
+    "PAGE_LIMIT",
     "AuditEvent",
     "AuditSink",
     "Authority",
     "CaStatus",
+    "ChainState",
     "ContextAuthority",
     "ContextContent",
     "ContextName",
@@ -36,10 +48,14 @@ __all__ = [
     "Document",
     "Examination",
     "Holder",
+    "IssuedCertificate",
     "ListStatus",
+    "Page",
     "PendingRequest",
     "Policy",
     "Principal",
+    "Query",
+    "Record",
     "Recovery",
     "RequestId",
     "Status",
@@ -51,5 +67,7 @@ __all__ = [
     "holders",
     "inspect",
     "netloc_of",
+    "report_heads",
     "take_over",
+    "verify",
 ]

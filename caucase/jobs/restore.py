@@ -18,7 +18,15 @@ from typing import BinaryIO
 from cryptography import x509
 
 from caucase.appliance import KeyFile, policy_of
-from caucase.authority import Authority, Examination, Recovery, examine
+from caucase.authority import (
+    AuditEvent,
+    Authority,
+    Examination,
+    Recovery,
+    examine,
+    report_heads,
+    verify,
+)
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
 from caucase.core.backup import read_blocks, read_key_ids
@@ -91,6 +99,12 @@ def restore(
             actor = f"local user {os.getuid()}"
             certificate = recovery.replace(key_id(key.public_key()), csr_pem, actor=actor)
             recovery.advance(made_at)
+            with database.read() as transaction:
+                for state in verify(transaction):
+                    if state.problem:
+                        # An authority without its past is better than none.
+                        reports.append((AuditEvent.RECORD_BROKEN, {"reason": state.problem}))
+                report_heads(transaction, lambda event, **fields: reports.append((event, fields)))
             database.settle()
         deliver(certificate)
         check_absent(config.db)
