@@ -22,6 +22,7 @@ from caucase.authority.record import (
     Page,
     Query,
     Record,
+    heads,
     report_heads,
     verify,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "UseCase",
     "UserStatus",
     "examine",
+    "heads",
     "holders",
     "inspect",
     "netloc_of",

@@ -106,8 +106,8 @@ class Authority:
         batches, with pauses, so that whoever else writes does not wait for it, in this process or another.
         """
         for prune_batch in self._prunings(self._clock()):
-            for number in count():
-                if number == batches or prune_batch() < PRUNE_BATCH:
+            for number in count(1):
+                if prune_batch() < PRUNE_BATCH or number == batches:
                     break
                 sleep(_PRUNE_PAUSE)
 

@@ -6,6 +6,7 @@ Nothing is ever written here: entries are made where certificates are, in the sa
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.policy import ContextName
 from caucase.core.record import Entry, link
 from caucase.core.x509 import KeyId, Serial
+from caucase.errors import StoreError
 from caucase.store import Database, Transaction, record, settings
 from caucase.store.record import Conditions, Position
 
@@ -62,8 +64,8 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class ChainState:
-    """One context's chain. ``entries``: how many are there, up to the first that is wrong. ``problem``: a sentence, or
-    empty.
+    """The chain of ``context``, as that is shown to people. ``entries``: how many there are, up to the first that is
+    wrong. ``problem``: a sentence, or empty.
     """
 
     context: str
@@ -110,57 +112,66 @@ class Record:
 def verify(transaction: Transaction) -> list[ChainState]:
     """Read the whole record, a chain after the other. Those of CAU and CAS are among them, also without an entry."""
     names = {*record.contexts(transaction), ContextName.CAU.value, ContextName.CAS.value}
-    return [_verified(transaction, name) for name in sorted(names)]
+    return [_verified(transaction, name) for name in sorted(names, key=str)]
 
 
-def _verified(transaction: Transaction, name: str) -> ChainState:
+def _verified(transaction: Transaction, name: str | bytes) -> ChainState:
     chain = record.chain(transaction, name)
     number, digest, first = chain.pruned.number, chain.pruned.hash, None
     problem = ""
-    for *values, stored in record.walk(transaction, name):
-        if values[1] != number + 1:
-            problem = f"entry {number + 1} is missing, there is {values[1]!r} instead"
-            break
-        following = link(digest, values)
-        if following != stored:
-            problem = f"entry {number + 1} is not what it was, or was not made after the one before"
-            break
-        number, digest = number + 1, following
-        first = number if first is None else first
+    try:
+        for *values, stored in record.walk(transaction, name):
+            if values[1] != number + 1:
+                problem = f"entry {number + 1} is missing, there is {values[1]!r} instead"
+                break
+            following = link(digest, values)
+            if following != stored:
+                problem = f"entry {number + 1} is not what it was, or was not made after the one before"
+                break
+            number, digest = number + 1, following
+            first = number if first is None else first
+    except StoreError:
+        problem = f"entry {number + 1} cannot be read"
     if not problem and (number, digest) != (chain.head.number, chain.head.hash):
         problem = f"it ends with entry {number}, and the last one made was {chain.head.number}"
+    shown = name.upper() if isinstance(name, str) else repr(name)
     return ChainState(
-        context=name,
+        context=shown,
         entries=number - chain.pruned.number,
         first=first,
         head=chain.head,
-        problem=problem and f"The record of {name.upper()} is broken: {problem}.",
+        problem=problem and f"The record of {shown} is broken: {problem}.",
     )
 
 
-def report_heads(transaction: Transaction, audit: AuditSink) -> None:
-    """Tell how far each chain reaches, so that no former state can be passed off as the present one."""
-    for name in (ContextName.CAU, ContextName.CAS):
-        _report(name, record.chain(transaction, name).head, audit)
+def heads(transaction: Transaction) -> dict[ContextName, Position]:
+    """How far the chain of each context reaches."""
+    return {name: record.chain(transaction, name).head for name in (ContextName.CAU, ContextName.CAS)}
+
+
+def report_heads(reached: Mapping[ContextName, Position], audit: AuditSink) -> None:
+    """Tell it, so that no former state can be passed off as the present one. Of an empty chain nothing is told."""
+    for name, head in reached.items():
+        if head.number:
+            audit(AuditEvent.RECORD_HEAD, context=name, number=head.number, hash=head.hash.hex())
 
 
 def report_new_heads(database: Database, audit: AuditSink) -> None:
-    """Likewise, if it has grown since it was last told here."""
+    """Likewise, of the chains that have grown since they were last told here."""
     with database.read() as transaction:
-        heads = {name: record.chain(transaction, name).head for name in (ContextName.CAU, ContextName.CAS)}
-        told = {name: settings.counter(transaction, name, settings.RECORD_TOLD) for name in heads}
-    for name, head in heads.items():
-        if head.number > told[name]:
-            _report(name, head, audit)
+        grown = {
+            name: head
+            for name, head in heads(transaction).items()
+            if head.number > settings.counter(transaction, name, settings.RECORD_TOLD)
+        }
+    report_heads(grown, audit)
 
-            def note(transaction: Transaction, name: str = name, number: int = head.number) -> None:
-                settings.raise_counter(transaction, name, settings.RECORD_TOLD, number)
+    def note(transaction: Transaction) -> None:
+        for name, head in grown.items():
+            settings.raise_counter(transaction, name, settings.RECORD_TOLD, head.number)
 
-            database.write(note)
-
-
-def _report(name: ContextName, head: Position, audit: AuditSink) -> None:
-    audit(AuditEvent.RECORD_HEAD, context=name, number=head.number, hash=head.hash.hex())
+    if grown:
+        database.write(note)
 
 
 def _matches(entry: Entry, query: Query) -> bool:

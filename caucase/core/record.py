@@ -117,9 +117,9 @@ def link(previous: bytes, values: Sequence[object]) -> bytes:
     return hashlib.sha256(previous + _encode(values).encode("ascii")).digest()
 
 
-def _bytes(value: object) -> object:
+def _bytes(value: bytes) -> dict[str, str]:
     # As in a backup's lines. Never a text alone, which would be the same line for another value.
-    return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else repr(value)
+    return {"base64": base64.b64encode(value).decode("ascii")}
 
 
 _encode = json.JSONEncoder(default=_bytes).encode

@@ -24,6 +24,7 @@ from caucase.authority import (
     Examination,
     Recovery,
     examine,
+    heads,
     report_heads,
     verify,
 )
@@ -82,6 +83,10 @@ def restore(
     _verify(backup, key)
     # Reported once the database is there, and not at all if it never is.
     reports: list[tuple[Named, dict[str, str | int | None]]] = []
+
+    def report(event: Named, **fields: str | int | None) -> None:
+        reports.append((event, fields))
+
     with staging_folder(config.db.parent) as folder:
         staged = folder / config.db.name
         policy = None if config.netloc is None else policy_of(config)
@@ -92,7 +97,7 @@ def restore(
                 policy_of(_with_netloc(config, database)),
                 https_file=KeyFile(config.server_key),
                 clock=clock,
-                audit=lambda event, **fields: reports.append((event, fields)),
+                audit=report,
             )
             authority.import_lists(published)
             recovery = Recovery(authority, database, clock=clock)
@@ -103,8 +108,8 @@ def restore(
                 for state in verify(transaction):
                     if state.problem:
                         # An authority without its past is better than none.
-                        reports.append((AuditEvent.RECORD_BROKEN, {"reason": state.problem}))
-                report_heads(transaction, lambda event, **fields: reports.append((event, fields)))
+                        report(AuditEvent.RECORD_BROKEN, reason=state.problem)
+                report_heads(heads(transaction), report)
             database.settle()
         deliver(certificate)
         check_absent(config.db)

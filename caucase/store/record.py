@@ -6,12 +6,14 @@ What an entry is and how it is bound to the one before: ``core.record``.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from caucase.core.record import START, Entry, Kind, Value, link, serial_text
 from caucase.core.x509 import KeyId, Serial
+from caucase.errors import StoreError
 from caucase.store.db import Transaction
 
 _COLUMNS = (
@@ -71,7 +73,7 @@ def append(transaction: Transaction, context: str, entry: Entry) -> None:
     )
 
 
-def chain(transaction: Transaction, context: str) -> Chain:
+def chain(transaction: Transaction, context: str | bytes) -> Chain:
     row = transaction.execute(
         "SELECT number, hash, pruned_number, pruned_hash FROM record_chain WHERE context = ?", (context,)
     ).fetchone()
@@ -89,23 +91,28 @@ def heads(transaction: Transaction) -> dict[str, Position]:
     return {context: Position(number=number, hash=digest) for context, number, digest in rows}
 
 
-def contexts(transaction: Transaction) -> list[str]:
-    """All that have a chain or entries, also those that should have none."""
+def contexts(transaction: Transaction) -> list[str | bytes]:
+    """All that have a chain or entries, also those that should have none, in no order."""
     found = {context for (context,) in transaction.execute("SELECT context FROM record_chain")}
-    last = ""
-    while row := transaction.execute("SELECT MIN(context) FROM record WHERE context > ?", (last,)).fetchone():
-        if row[0] is None:
-            return sorted(found)
-        last = row[0]
-        found.add(last)
-    return sorted(found)
+    (context,) = transaction.execute("SELECT MIN(context) FROM record").fetchone()
+    while context is not None:
+        found.add(context)
+        (context,) = transaction.execute(
+            "SELECT MIN(context) FROM record WHERE context > ?", (context,)
+        ).fetchone()
+    return list(found)
 
 
-def walk(transaction: Transaction, context: str) -> Iterator[tuple[Value, ...]]:
-    """All columns of each entry, the hash last, in order, as they are: nothing is taken for granted."""
-    yield from transaction.execute(
-        f"SELECT {_COLUMNS}, hash FROM record WHERE context = ? ORDER BY number", (context,)
-    )
+def walk(transaction: Transaction, context: str | bytes) -> Iterator[tuple[Value, ...]]:
+    """All columns of each entry, the hash last, in order, as they are: nothing is taken for granted. StoreError for one
+    that cannot be read.
+    """
+    try:
+        yield from transaction.execute(
+            f"SELECT {_COLUMNS}, hash FROM record WHERE context = ? ORDER BY number", (context,)
+        )
+    except sqlite3.OperationalError as error:  # also for a text that is not UTF-8
+        raise StoreError(f"It cannot be read: {error}.") from error
 
 
 def issued(transaction: Transaction, context: str, serial: Serial) -> Entry | None:
