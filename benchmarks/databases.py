@@ -3,8 +3,9 @@
 ``empty``    a new server with one user
 ``revoked``  and a million revoked serials, by ``caucased-manage --import-crl`` of a list of them that is signed with
              the CA's key, which ``--export-ca`` gives away
-``issued``   and a million certificates that were issued in the past and are still valid: their rows are put in by the
-             store's own functions, for signing a million takes long
+``issued``   and a million certificates that were issued in the past and are still valid: their entries in the record
+             are put there by the store's own functions, for signing a million takes long
+``over``     the same, but all are to be forgotten, and a hundred thousand answers each to requests and renewals too
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from benchmarks import servers, work
 from benchmarks.servers import BUILD, OURS, OURS_BIN, Server
 from caucase.core import crl
 from caucase.core.issue import Signer
+from caucase.core.record import Entry, Kind
 from caucase.core.x509 import KeyId, Serial, key_id, load_certificate, public_key
-from caucase.store import Database, Transaction, issued, requests
+from caucase.store import Database, Transaction, issued, record, requests
 from caucase.store.schema import MIGRATIONS
 
 NETLOC = "localhost:8009"
@@ -33,10 +35,15 @@ DATABASE = "caucase.sqlite"
 USER = "user.pem"
 MILLION = 1_000_000
 
-EMPTY, REVOKED, ISSUED = "empty", "revoked", "issued"
+EMPTY, REVOKED, ISSUED, OVER = "empty", "revoked", "issued", "over"
 
 _BATCH = 10_000
 _SERIAL_BITS = 159
+_LIFE_SECONDS = 93 * 86400
+# Before the end; and after it, when the record has been kept for its year.
+_VALID_DAYS, _OVER_DAYS = 90, -400
+_LONG_AGO = "-100d"
+_ANSWERS = 10  # that many certificates for one of each
 # A signed request, in bytes: DER of a request and of a certificate with an RSA-2048 key.
 _CSR_SIZE, _CERTIFICATE_SIZE = 700, 900
 
@@ -49,13 +56,17 @@ def folder(kind: str, count: int) -> Path:
         staged = made.with_name(f"{made.name}.part")
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
+        if kind == OVER:
+            # Only a CA that has been there for long shows that the clock is right, and that it really is over.
+            with servers.running(OURS, staged, netloc=NETLOC, prefix=("faketime", "-f", _LONG_AGO)):
+                pass
         with servers.running(OURS, staged, netloc=NETLOC) as server:
             work.enrol(server, work.RSA, staged)
         if kind == REVOKED:
             _import_list(staged, count)
-        elif kind == ISSUED:
+        elif kind != EMPTY:
             with Database(staged / DATABASE) as database:
-                age(database, count, days_left=90)
+                age(database, count, is_over=kind == OVER)
         staged.rename(made)
     return made
 
@@ -82,28 +93,43 @@ def manage(place: Path, *arguments: str, said: bytes = b"") -> None:
     subprocess.run(command, cwd=place, input=said, capture_output=True, check=True)
 
 
-def age(database: Database, count: int, *, days_left: float) -> None:
-    """Put so many issued certificates of services into a database, a server may be running, that end so far from now.
+def age(database: Database, count: int, *, is_over: bool) -> None:
+    """Put so many issued certificates of services into the record, valid ones or such that are to be forgotten.
 
-    With ``days_left`` below zero all are to be forgotten, and there are a tenth as many answered requests and renewals
-    that are to be forgotten too.
+    In the latter case there are a tenth as many answered requests and renewals that are to be forgotten too.
     """
+    days_left = _OVER_DAYS if is_over else _VALID_DAYS
     end = int((datetime.now(UTC) + timedelta(days=days_left)).timestamp())
     numbers = random.Random(count)  # noqa: S311 - the same database each time
 
     def put_in(size: int, transaction: Transaction) -> None:
         for number in range(size):
-            row = issued.IssuedRow(
-                serial=Serial(numbers.getrandbits(_SERIAL_BITS)), issuer=KeyId(bytes(20)), not_after=end
-            )
-            issued.insert(transaction, "cas", row)
-            if days_left < 0 and number % 10 == 0:
+            record.append(transaction, "cas", _entry(numbers, end))
+            if is_over and number % _ANSWERS == 0:
                 _put_answers(transaction, numbers, end)
 
     for start in range(0, count, _BATCH):
         size = min(_BATCH, count - start)
         database.write(partial(put_in, size))
     database.settle()
+
+
+def _entry(numbers: random.Random, end: int) -> Entry:
+    """What the record says of a certificate that was signed."""
+    name = f"host-{numbers.randrange(MILLION)}.example.com"
+    return Entry(
+        kind=Kind.SIGNED,
+        at=end - _LIFE_SECONDS,
+        serial=Serial(numbers.getrandbits(_SERIAL_BITS)),
+        subject=f"CN={name}",
+        names=f'["DNS:{name}"]',
+        key_id=KeyId(numbers.randbytes(20)),
+        issuer=KeyId(bytes(20)),
+        not_before=end - _LIFE_SECONDS,
+        not_after=end,
+        address="127.0.0.1",
+        actor="CN=benchmark",
+    )
 
 
 def _put_answers(transaction: Transaction, numbers: random.Random, end: int) -> None:

@@ -26,15 +26,15 @@ def test_others_renew_with_half_of_their_requests() -> None:
     assert others.needed(10.0) == 501
 
 
-@pytest.mark.parametrize(("days_left", "answers"), [(90.0, 0), (-400.0, 3)])
-def test_a_database_is_aged(tmp_path: Path, days_left: float, answers: int) -> None:
+@pytest.mark.parametrize(("is_over", "answers"), [(False, 0), (True, 3)])
+def test_a_database_is_aged(tmp_path: Path, is_over: bool, answers: int) -> None:
     path = tmp_path / "caucase.sqlite"
     with Database(path) as database:
-        databases.age(database, 25, days_left=days_left)
+        databases.age(database, 25, is_over=is_over)
         with database.read() as transaction:
             counts = [
                 transaction.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]
-                for table in ("issued", "request", "renewal")
+                for table in ("record", "request", "renewal")
             ]
     assert counts == [25, answers, answers]
 
