@@ -4,6 +4,7 @@
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist
 # make bench   what is fast, in numbers
+# make soak    what a server has lost after minutes of faults: nothing
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -20,14 +21,16 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
+TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
     python3-shtab scdoc
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/soak --ignore=tests/system --ignore=tests/years
+# Seconds that each of the soak tests lasts.
+SOAK := 60
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -43,7 +46,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench clean
+.PHONY: venv run test lint deb bench soak clean
 
 venv: .venv/.made
 
@@ -73,6 +76,9 @@ bench: venv
 	@.venv/bin/python benchmarks/start.py
 	@.venv/bin/python benchmarks/updater.py
 	@.venv/bin/python benchmarks/backup.py
+
+soak: venv .venv-test-packages
+	CAUCASE_SOAK=$(SOAK) .venv/bin/python -m pytest tests/soak
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
