@@ -23,6 +23,7 @@ key_type: ec:P-256
 idle_timeout: 0
 user_auto_approve_count: 1
 service_max_csr: 1000000
+workers: 2
 """
 
 
@@ -90,10 +91,11 @@ class Plant:
         self.kills += 1
 
     def kill_worker(self, choice: int) -> None:
-        workers = self.workers()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(workers[choice % len(workers)], signal.SIGKILL)
-        self.kills += 1
+        """One of them, if there is any at the moment."""
+        if workers := self.workers():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(workers[choice % len(workers)], signal.SIGKILL)
+            self.kills += 1
 
     def workers(self) -> list[int]:
         """The process ids of the server's workers."""

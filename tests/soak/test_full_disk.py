@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.server.process import SECONDS
 
 from .clients import Crowd
 from .plant import Plant
@@ -35,10 +40,14 @@ def disk(tmp_path: Path, seconds: float) -> Iterator[Path]:
 
 
 def fill(disk: Path, *, leave: int) -> None:
-    """Leave so many pages."""
-    status = os.statvfs(disk)
-    free = status.f_bavail * status.f_frsize // PAGE
-    (disk / "filler").write_bytes(bytes(max(free - leave, 0) * PAGE))
+    """Leave so many pages; whoever else writes meanwhile may take them."""
+    chunk = bytes(16 * PAGE)
+    with (disk / "filler").open("wb", buffering=0) as file:
+        with contextlib.suppress(OSError):
+            # A chunk that has no room any more is written in part.
+            while file.write(chunk):
+                pass
+        file.truncate(max(0, file.tell() - leave * PAGE))
 
 
 def test_the_disk_fills_up(tmp_path: Path, disk: Path, seconds: float, tell: Callable[[str], None]) -> None:
@@ -60,3 +69,19 @@ def test_the_disk_fills_up(tmp_path: Path, disk: Path, seconds: float, tell: Cal
         assert "Traceback" not in plant.log()
         assert "unable" in crowd.figures(), "it was never full"
         judge_all(plant, crowd)
+
+
+def test_a_server_starts_on_a_full_disk(tmp_path: Path, disk: Path) -> None:
+    """It says so, and goes to work once there is room, without being told."""
+    with Plant(tmp_path, disk) as plant:
+        plant.start()
+        plant.process.signal(signal.SIGTERM)
+        assert plant.process.wait() == 0
+        fill(disk, leave=0)
+        plant.start()
+        assert plant.listeners.get("/cas/crt/ca.crt.pem")[0] == 503
+        (disk / "filler").unlink()
+        deadline = time.monotonic() + SECONDS
+        while plant.listeners.get("/cas/crt/ca.crt.pem")[0] != 200:
+            assert time.monotonic() < deadline, plant.log()
+            time.sleep(0.1)

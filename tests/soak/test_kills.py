@@ -15,7 +15,9 @@ from .verdict import judge_all
 pytestmark = pytest.mark.xdist_group("soak")
 
 
-def test_the_server_is_killed(tmp_path: Path, seconds: float, tell: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("who", ["all", "one of them"])
+def test_processes_are_killed(tmp_path: Path, seconds: float, who: str, tell: Callable[[str], None]) -> None:
+    """The server with its workers, as when a cgroup has no memory left; or a worker, or the parent alone."""
     chance = random.Random(0)
     data = tmp_path / "data"
     data.mkdir(mode=0o700)
@@ -26,7 +28,13 @@ def test_the_server_is_killed(tmp_path: Path, seconds: float, tell: Callable[[st
         while not crowd.is_over:
             # Now and then while it starts.
             crowd.pause(chance.uniform(0, 1.5))
-            plant.kill_all()
+            if who == "all":
+                plant.kill_all()
+            elif chance.random() < 0.6:
+                plant.kill_worker(chance.randrange(2))
+                continue
+            else:
+                plant.kill_parent()
             plant.start(until_ready=chance.random() < 0.8)
         crowd.wait()
         tell(f"{plant.kills} kills, {crowd.figures()}")
