@@ -17,7 +17,7 @@ from tests.server.process import SECONDS
 
 from .clients import Crowd
 from .plant import Plant
-from .verdict import judge_all
+from .verdict import judge_all, works
 
 pytestmark = [
     pytest.mark.xdist_group("soak"),
@@ -64,6 +64,7 @@ def test_the_disk_fills_up(tmp_path: Path, disk: Path, seconds: float, tell: Cal
             crowd.pause(chance.uniform(0.2, 1))
             (disk / "filler").unlink()
         crowd.wait()
+        works(plant)
         tell(f"full {times} times, {crowd.figures()}")
         assert plant.process.process.poll() is None, "the server has ended"
         assert "Traceback" not in plant.log()

@@ -10,7 +10,7 @@ import pytest
 
 from .clients import Crowd
 from .plant import Plant
-from .verdict import judge_all
+from .verdict import judge_all, works
 from .weather import Weather
 
 pytestmark = pytest.mark.xdist_group("soak")
@@ -37,6 +37,7 @@ def test_the_disk_fails(tmp_path: Path, library: Path, seconds: float, tell: Cal
             weather.let_fail(0)
             crowd.pause(chance.uniform(0.2, 0.8))
         crowd.wait()
+        works(plant)
         tell(f"{weather.failed} failures, {plant.kills} kills, {crowd.figures()}")
         assert "Traceback" not in plant.log()
         assert weather.failed > 0

@@ -14,13 +14,32 @@ from pathlib import Path
 from cryptography import x509
 
 from caucase.core.x509 import crl_number, dump_der, dump_pem, load_certificate_der, load_crls
-from tests.server.wire import JSON, Client
+from tests.server.material import make
+from tests.server.process import SECONDS
+from tests.server.wire import JSON, PKCS10, Client, read
 
 from .clients import Crowd, Fetched, Life
 from .plant import Plant
 
 # Of the requests and renewals; all others are looked for in the database.
 _ASKED_AGAIN = 50
+
+
+def works(plant: Plant) -> None:
+    """Each worker takes requests again, after a moment: of so many connections that are open at once, each gets some."""
+    connections = [Client(port=plant.listeners.port("http")).connect() for _ in range(8)]
+    for connection in connections:
+        connection.connect()
+    deadline = time.monotonic() + SECONDS
+    for connection in connections:
+        while True:
+            connection.request("PUT", "/cas/csr", make("afterwards").csr_pem, PKCS10)
+            answer = read(connection)
+            if answer.status == 201:
+                break
+            assert time.monotonic() < deadline, plant.log()
+            time.sleep(0.1)
+        connection.close()
 
 
 def judge_all(plant: Plant, crowd: Crowd, *, answers_expire: bool = False) -> None:

@@ -27,7 +27,7 @@
 /* As weather.py has it. */
 struct weather {
     volatile int64_t shift;  /* seconds that the clock is ahead */
-    volatile int64_t one_in; /* one of so many writes and synchronisations fails; 0: none */
+    volatile int64_t one_in; /* one of so many reads, writes and synchronisations fails; 0: none */
     volatile int64_t failed; /* how many have */
 };
 
@@ -46,6 +46,7 @@ static struct weather fair, *weather = &fair;
 static const char *database;
 static int notes = -1;
 
+static ssize_t (*next_pread)(int, void *, size_t, off64_t);
 static ssize_t (*next_pwrite)(int, const void *, size_t, off64_t);
 static int (*next_fsync)(int);
 static int (*next_fdatasync)(int);
@@ -63,6 +64,7 @@ static void *next(const char *name)
 
 __attribute__((constructor)) static void begin(void)
 {
+    next_pread = next("pread64");
     next_pwrite = next("pwrite64");
     next_fsync = next("fsync");
     next_fdatasync = next("fdatasync");
@@ -139,6 +141,13 @@ static void note(char what, int file, uint64_t offset, const void *data, uint64_
     /* One call: the notes of several processes are not mixed. */
     if (writev(notes, parts, 2) != (ssize_t)(sizeof head + parts[1].iov_len))
         abort();
+}
+
+ssize_t pread64(int descriptor, void *data, size_t length, off64_t offset)
+{
+    if (weather->one_in && fails(which_open(descriptor)))
+        return -1;
+    return next_pread(descriptor, data, length, offset);
 }
 
 ssize_t pwrite64(int descriptor, const void *data, size_t length, off64_t offset)

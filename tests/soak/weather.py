@@ -43,7 +43,7 @@ class Weather:
         self._set(_SHIFT, seconds)
 
     def let_fail(self, one_in: int) -> None:
-        """One of so many writes and synchronisations of the database; 0 for none."""
+        """One of so many reads, writes and synchronisations of the database; 0 for none."""
         self._set(_ONE_IN, one_in)
 
     @property
