@@ -3,7 +3,8 @@
 # make test    linters and all tests
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist
-# make bench   what is fast, in numbers
+# make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
+#              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make soak    what a server has lost after minutes of faults: nothing
 # make clean   everything away that these made
 #
@@ -21,16 +22,20 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc
+TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
+    python3-pytest-xdist python3-shtab scdoc wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
+# For the comparison with the peer, and for the profile of the server.
+BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/soak --ignore=tests/system --ignore=tests/years
-# Seconds that each of the soak tests lasts.
+UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/soak --ignore=tests/system \
+    --ignore=tests/years
+# Seconds that each of the soak tests lasts, and sequences that the model is compared with.
 SOAK := 60
+SOAK_EXAMPLES := 1000
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -72,13 +77,16 @@ deb:
 	}
 	@scripts/deb
 
-bench: venv
-	@.venv/bin/python benchmarks/start.py
-	@.venv/bin/python benchmarks/updater.py
-	@.venv/bin/python benchmarks/backup.py
+bench: venv .venv-bench/.made .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH)
+
+bench-%: venv .venv-bench/.made .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH) $*
 
 soak: venv .venv-test-packages
-	CAUCASE_SOAK=$(SOAK) .venv/bin/python -m pytest tests/soak
+	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -100,6 +108,12 @@ clean:
 .venv-peer/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear .venv-peer
 	.venv-peer/bin/python $(PIP) install --use-pep517 caucase==0.9.17
+	@touch $@
+
+# What takes samples of Python code.
+.venv-bench/.made: Makefile | .venv/.made
+	$(SYSTEM_PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python $(PIP) install py-spy
 	@touch $@
 
 # Linters. Debian's packages are visible, for their types; its urllib3 has none yet.
