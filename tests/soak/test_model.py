@@ -9,13 +9,16 @@ really fail are in ``test_io_errors.py``.)
 from __future__ import annotations
 
 import copy
+import functools
+import operator
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from caucase.authority import Authority, ContextAuthority, ContextName, ContextPolicy, Principal, Recovery
+from caucase.authority import (
+    Authority,
+    ContextAuthority,
+    ContextName,
+    ContextPolicy,
+    Principal,
+    Recovery,
+    UseCase,
+)
 from caucase.core import message, profile
 from caucase.core.keys import KeyType
 from caucase.core.x509 import (
@@ -43,7 +54,7 @@ from tests.authority.world import ADDRESS, POLICY, World, number, serials
 from tests.conftest import FakeClock
 from tests.server.material import make
 
-from .model import DAY, MAX_PENDING, PERIOD, Cert, Context, Model, Request
+from .model import DAY, MAX_PENDING, PERIOD, Ca, Cert, Context, Model, Request
 
 KEYS = [KeyType.parse("ec:P-256").generate() for _ in range(4)]
 NAMES = 2
@@ -86,6 +97,49 @@ class FallibleDatabase(Database):
         raise sqlite3.OperationalError("killed")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """``name``: of the context. ``real`` may authenticate, and gives what is to be called; ``expected`` does it to the
+    model. ``accept`` is called with what both gave, if they ``agree``.
+    """
+
+    name: str
+    real: Callable[[ContextAuthority, Authority], functools.partial[Any]]
+    expected: Callable[[Context, Model], Any]
+    agree: Callable[[Any, Any], bool] = operator.eq
+    accept: Callable[[Any, Any], None] = lambda got, wanted: None
+
+
+class _Going:
+    """A use case that has decided and not committed yet, or whatever else, which is over at once."""
+
+    def __init__(self, begin: Callable[[], functools.partial[Any]]) -> None:
+        self._steps: Any = None
+        self._work: Any = None
+        self.outcome = _outcome(lambda: self._decide(begin()))
+
+    def _decide(self, call: functools.partial[Any]) -> Any:
+        if not isinstance(call.func, UseCase):
+            return call()
+        self._database, self._steps = call.func.database, call.func.steps(*call.args, **call.keywords)
+        return self._advance(lambda: next(self._steps))
+
+    def finish(self) -> None:
+        while self._work is not None:
+            work, self._work = self._work, None
+            result = _outcome(lambda: self._database.write(work))
+            if isinstance(result, CaucaseError):
+                self.outcome = _outcome(lambda: self._advance(lambda: self._steps.throw(result)))
+            else:
+                self.outcome = _outcome(lambda: self._advance(lambda: self._steps.send(result)))
+
+    def _advance(self, step: Callable[[], Any]) -> Any:
+        try:
+            self._work = step()
+        except StopIteration as end:
+            return end.value
+
+
 class Life(RuleBasedStateMachine):
     """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest."""
 
@@ -98,7 +152,7 @@ class Life(RuleBasedStateMachine):
         self.held: list[Cert] = []
         self.ids: list[tuple[str, int]] = []
         self.serials: set[int] = set()
-        self.seen: dict[tuple[str, bytes, int], bytes] = {}
+        self.seen: dict[tuple[Ca, int], bytes] = {}
         self.numbers = {"cau": 0, "cas": 0}
         self.backups: list[tuple[list[bytes], Model, datetime]] = []
         self.databases: list[FallibleDatabase] = []
@@ -134,43 +188,46 @@ class Life(RuleBasedStateMachine):
     def now(self) -> int:
         return int(self.clock().timestamp())
 
-    def perform(
-        self,
-        process: int,
-        fault: tuple[str, int] | None,
-        name: str,
-        real: Callable[[ContextAuthority, Authority], Any],
-        expected: Callable[[Context, Model], Any],
-        agree: Callable[[Any, Any], bool] = lambda got, wanted: got == wanted,
-    ) -> Any:
-        """Do it to both, and compare; what both gave. After a fault it is done again, as a client would."""
-        authority = self.authorities[process]
-        context = authority.context(ContextName(name))
+    def perform(self, process: int, fault: tuple[str, int] | None, operation: Operation) -> Any:
+        """Do it to both, and compare; what the model gave. After a fault it is done again, as a client would."""
         self.databases[process].fault = fault
-        got = _outcome(lambda: real(context, authority))
+        got = _outcome(lambda: self._begin(process, operation)())
         self.databases[process].fault = None
         begun = [self.model]
         if isinstance(got, StoreError):
             assert fault is not None
             if fault[0] == "after":  # then it may have been done
                 done = copy.deepcopy(self.model)
-                _outcome(lambda: expected(done.context(name), done))
+                _outcome(lambda: operation.expected(done.context(operation.name), done))
                 begun.append(done)
-            got = _outcome(lambda: real(context, authority))
+            got = _outcome(lambda: self._begin(process, operation)())
+        self._compare([(model, [(operation, got)]) for model in begun])
+
+    def _begin(self, process: int, operation: Operation) -> functools.partial[Any]:
+        authority = self.authorities[process]
+        return operation.real(authority.context(ContextName(operation.name)), authority)
+
+    def _compare(self, possible: list[tuple[Model, list[tuple[Operation, Any]]]]) -> None:
+        """One of these models, after these operations in this order, explains what they gave: it is ours from now on."""
         differences = []
-        for model in begun:
+        for model, operations in possible:
             tried = copy.deepcopy(model)
-            wanted = _outcome(lambda: expected(tried.context(name), tried))
+            wanted = [
+                _outcome(lambda: operation.expected(tried.context(operation.name), tried))
+                for operation, _ in operations
+            ]
             self._learn_cas(tried)
-            if isinstance(got, CaucaseError) or isinstance(wanted, CaucaseError):
-                agrees = type(got) is type(wanted)
-            else:
-                agrees = agree(got, wanted)
-            if agrees:
+            if all(
+                _agree(operation, got, value)
+                for (operation, got), value in zip(operations, wanted, strict=True)
+            ):
+                for (operation, got), value in zip(operations, wanted, strict=True):
+                    if not isinstance(value, CaucaseError):
+                        operation.accept(got, value)
                 self.model = tried
-                return wanted
+                return
             differences.append(wanted)
-        raise AssertionError(f"got {got!r} and not {' nor '.join(map(repr, differences))}")
+        raise AssertionError(f"got {[got for _, got in possible[0][1]]!r} and none of {differences!r}")
 
     def _learn_cas(self, model: Model) -> None:
         for authority in self.authorities:
@@ -185,25 +242,28 @@ class Life(RuleBasedStateMachine):
                     ca.key_id = one.key_id
                     assert int(one.lifetime.not_after.timestamp()) == ca.end
 
-    def learn(self, pem: bytes, cert: Cert) -> bool:
-        """Whether it is the certificate that there should be; from now on it is known."""
+    def _fits(self, pem: bytes, cert: Cert) -> bool:
+        """Whether it is the certificate that there should be."""
         if cert.serial is not None:
             return pem == cert.pem
         made = load_certificate(pem)
-        same = (
-            authority_key_id(made) == cert.ca.key_id
+        return (
+            made.serial_number not in self.serials
+            and authority_key_id(made) == cert.ca.key_id
             and key_id(public_key(made)) == key_id(KEYS[cert.key].public_key())
             and NAME_OF[made.subject.rfc4514_string()] == cert.name
             and int(not_before(made).timestamp()) == cert.start
             and int(not_after(made).timestamp()) == cert.end
             and profile.is_auto_signed(made) == cert.automatic
         )
-        if same:
-            assert made.serial_number not in self.serials, "a serial twice"
-            self.serials.add(made.serial_number)
-            cert.serial, cert.pem = made.serial_number, pem
+
+    def _learn(self, pem: bytes, cert: Cert) -> None:
+        """From now on its serial is known, and somebody has it."""
+        if cert.serial is None:
+            cert.serial, cert.pem = load_certificate(pem).serial_number, pem
+            self.serials.add(cert.serial)
             self.held.append(cert)
-        return same
+        assert cert.pem == pem
 
     # Time
 
@@ -229,203 +289,225 @@ class Life(RuleBasedStateMachine):
 
     # Operations
 
-    @rule(process=PROCESS, fault=FAULT, name=CONTEXTS, key=KEY, which=NAME)
-    def submit(self, process: int, fault: Any, name: str, key: int, which: int) -> None:
-        def agree(got: int, wanted: Request) -> bool:
+    @rule(process=PROCESS, fault=FAULT, data=st.data())
+    def something_happens(self, process: int, fault: tuple[str, int] | None, data: st.DataObject) -> None:
+        self.perform(process, fault, self._draw(data))
+
+    @rule(data=st.data(), is_swapped=st.booleans())
+    def two_things_at_once(self, data: st.DataObject, is_swapped: bool) -> None:
+        """In two processes: both decide before either commits. It must look as if one had come after the other."""
+        operations = [self._draw(data), self._draw(data)]
+        going = [_Going(lambda at=at: self._begin(at, operations[at])) for at in (0, 1)]
+        for at in (1, 0) if is_swapped else (0, 1):
+            going[at].finish()
+        done = [(operation, one.outcome) for operation, one in zip(operations, going, strict=True)]
+        self._compare([(self.model, done), (self.model, done[::-1])])
+
+    def _draw(self, data: st.DataObject) -> Operation:
+        possible = [self._submit, self._approve, self._revoke_unknown]
+        if self.ids:
+            possible += [self._sign, self._reject, self._fetch, self._fetch_request]
+        if self.held:
+            possible += [self._renew, self._revoke_own, self._revoke_others]
+        if self.model.cas.renewals or self.model.cau.renewals:
+            possible.append(self._renew_again)
+        operation: Operation = data.draw(st.sampled_from(possible))(data)
+        return operation
+
+    def _submit(self, data: st.DataObject) -> Operation:
+        key, which = data.draw(KEY), data.draw(NAME)
+
+        def accept(got: int, wanted: Request) -> None:
             if wanted.id is None:
-                assert (name, got) not in self.ids
                 wanted.id = got
                 self.ids.append((name, got))
-            return got == wanted.id
+            assert wanted.id == got
 
-        self.perform(
-            process,
-            fault,
-            name,
-            lambda context, _: context.requests.submit(CSRS[key][which], address=ADDRESS),
-            lambda context, _: context.submit(key, which, self.now),
-            agree,
+        name = data.draw(CONTEXTS)
+        return Operation(
+            name=name,
+            real=lambda context, _: partial(context.requests.submit, CSRS[key][which], address=ADDRESS),
+            expected=lambda context, _: context.submit(key, which, self.now),
+            agree=lambda got, wanted: wanted.id in (None, got),
+            accept=accept,
         )
 
-    @rule(process=PROCESS, fault=FAULT, name=CONTEXTS, key=KEY, which=NAME)
-    def approve(self, process: int, fault: Any, name: str, key: int, which: int) -> None:
-        self.perform(
-            process,
-            fault,
-            name,
-            lambda context, _: context.requests.approve(CSRS[key][which], by=Principal.local(0)),
-            lambda context, _: context.approve(key, which, self.now),
-            self.learn,
+    def _approve(self, data: st.DataObject) -> Operation:
+        key, which = data.draw(KEY), data.draw(NAME)
+        return Operation(
+            name=data.draw(CONTEXTS),
+            real=lambda context, _: partial(
+                context.requests.approve, CSRS[key][which], by=Principal.local(0)
+            ),
+            expected=lambda context, _: context.approve(key, which, self.now),
+            agree=self._fits,
+            accept=self._learn,
         )
 
-    @precondition(lambda self: self.ids)
-    @rule(process=PROCESS, fault=FAULT, data=st.data(), template=st.one_of(st.none(), NAME), by=st.data())
-    def sign(self, process: int, fault: Any, data: Any, template: int | None, by: Any) -> None:
+    def _sign(self, data: st.DataObject) -> Operation:
         name, request_id = self._draw_id(data)
-        user = self._draw_user(by)
+        user, template = self._draw_user(data), data.draw(st.one_of(st.none(), NAME))
         pem = None if template is None else CSRS[0][template]
-
-        def real(context: ContextAuthority, authority: Authority) -> None:
-            context.requests.sign(
-                request_id, by=_authenticate(authority, user), address=ADDRESS, template_pem=pem
-            )
 
         def expected(context: Context, model: Model) -> None:
             self._check_user(model, user)
             context.sign(request_id, template, self.now)
 
-        self.perform(process, fault, name, real, expected)
+        return Operation(
+            name=name,
+            real=lambda context, authority: partial(
+                context.requests.sign,
+                request_id,
+                by=_authenticate(authority, user),
+                address=ADDRESS,
+                template_pem=pem,
+            ),
+            expected=expected,
+        )
 
-    @precondition(lambda self: self.ids)
-    @rule(process=PROCESS, fault=FAULT, data=st.data(), by=st.data())
-    def reject(self, process: int, fault: Any, data: Any, by: Any) -> None:
+    def _reject(self, data: st.DataObject) -> Operation:
         name, request_id = self._draw_id(data)
-        user = self._draw_user(by)
-
-        def real(context: ContextAuthority, authority: Authority) -> None:
-            context.requests.reject(request_id, by=_authenticate(authority, user), address=ADDRESS)
+        user = self._draw_user(data)
 
         def expected(context: Context, model: Model) -> None:
             self._check_user(model, user)
             context.reject(request_id, self.now)
 
-        self.perform(process, fault, name, real, expected)
+        return Operation(
+            name=name,
+            real=lambda context, authority: partial(
+                context.requests.reject, request_id, by=_authenticate(authority, user), address=ADDRESS
+            ),
+            expected=expected,
+        )
 
-    @precondition(lambda self: self.ids)
-    @rule(process=PROCESS, fault=FAULT, data=st.data())
-    def fetch(self, process: int, fault: Any, data: Any) -> None:
+    def _fetch(self, data: st.DataObject) -> Operation:
         name, request_id = self._draw_id(data)
-        self.perform(
-            process,
-            fault,
-            name,
-            lambda context, _: context.requests.certificate(request_id),
-            lambda context, _: context.fetch(request_id, self.now),
-            self.learn,
+        return Operation(
+            name=name,
+            real=lambda context, _: partial(context.requests.certificate, request_id),
+            expected=lambda context, _: context.fetch(request_id, self.now),
+            agree=self._fits,
+            accept=self._learn,
         )
 
-    @precondition(lambda self: self.ids)
-    @rule(process=PROCESS, data=st.data())
-    def fetch_request(self, process: int, data: Any) -> None:
+    def _fetch_request(self, data: st.DataObject) -> Operation:
         name, request_id = self._draw_id(data)
-        self.perform(
-            process,
-            None,
-            name,
-            lambda context, _: context.requests.request(request_id),
-            lambda context, _: context.request(request_id, self.now),
-            lambda got, wanted: got == CSRS[wanted.key][wanted.name],
+        return Operation(
+            name=name,
+            real=lambda context, _: partial(context.requests.request, request_id),
+            expected=lambda context, _: context.request(request_id, self.now),
+            agree=lambda got, wanted: got == CSRS[wanted.key][wanted.name],
         )
 
-    @precondition(lambda self: self.held)
-    @rule(process=PROCESS, fault=FAULT, data=st.data(), key=KEY, which=NAME)
-    def renew(self, process: int, fault: Any, data: Any, key: int, which: int) -> None:
-        old = data.draw(st.sampled_from(self.held))
-        payload = {"crt_pem": old.pem.decode(), "renew_csr_pem": CSRS[key][which].decode()}
-        signed = message.sign(payload, KEYS[old.key])
-        self.perform(
-            process,
-            fault,
-            old.context,
-            lambda context, _: context.renewals.renew(signed, address=ADDRESS),
-            lambda context, _: context.renew(old, key * NAMES + which, key, self.now),
-            self.learn,
-        )
+    def _renew(self, data: st.DataObject) -> Operation:
+        return self._renewal(data.draw(st.sampled_from(self.held)), data.draw(KEY), data.draw(NAME))
 
-    @precondition(lambda self: self.model.cas.renewals or self.model.cau.renewals)
-    @rule(process=PROCESS, fault=FAULT, data=st.data())
-    def renew_again(self, process: int, fault: Any, data: Any) -> None:
+    def _renew_again(self, data: st.DataObject) -> Operation:
         asked = [*self.model.cas.renewals, *self.model.cau.renewals]
         old, csr = data.draw(st.sampled_from(asked))
-        key, which = divmod(csr, NAMES)
+        return self._renewal(old, *divmod(csr, NAMES))
+
+    def _renewal(self, old: Cert, key: int, which: int) -> Operation:
         payload = {"crt_pem": old.pem.decode(), "renew_csr_pem": CSRS[key][which].decode()}
         signed = message.sign(payload, KEYS[old.key])
-        self.perform(
-            process,
-            fault,
-            old.context,
-            lambda context, _: context.renewals.renew(signed, address=ADDRESS),
-            lambda context, _: context.renew(old, csr, key, self.now),
-            self.learn,
+        return Operation(
+            name=old.context,
+            real=lambda context, _: partial(context.renewals.renew, signed, address=ADDRESS),
+            expected=lambda context, _: context.renew(old, key * NAMES + which, key, self.now),
+            agree=self._fits,
+            accept=self._learn,
         )
 
-    @precondition(lambda self: self.held)
-    @rule(process=PROCESS, fault=FAULT, data=st.data())
-    def revoke_own(self, process: int, fault: Any, data: Any) -> None:
+    def _revoke_own(self, data: st.DataObject) -> Operation:
         cert = data.draw(st.sampled_from(self.held))
         signed = message.sign({"revoke_crt_pem": cert.pem.decode()}, KEYS[cert.key])
-        self.perform(
-            process,
-            fault,
-            cert.context,
-            lambda context, _: context.revocations.revoke(signed, by=None, address=ADDRESS),
-            lambda context, _: context.revoke(cert, self.now),
+        return Operation(
+            name=cert.context,
+            real=lambda context, _: partial(context.revocations.revoke, signed, by=None, address=ADDRESS),
+            expected=lambda context, _: context.revoke(cert, self.now),
         )
 
-    @precondition(lambda self: self.held)
-    @rule(process=PROCESS, fault=FAULT, data=st.data(), by=st.data(), bare=st.booleans())
-    def revoke_others(self, process: int, fault: Any, data: Any, by: Any, bare: bool) -> None:
-        cert, user = data.draw(st.sampled_from(self.held)), self._draw_user(by)
-        assert cert.serial is not None
-        named = {"revoke_serial": cert.serial} if bare else {"revoke_crt_pem": cert.pem.decode()}
-
-        def real(context: ContextAuthority, authority: Authority) -> None:
-            by = _authenticate(authority, user)
-            context.revocations.revoke(message.null(named), by=by, address=ADDRESS)
+    def _revoke_others(self, data: st.DataObject) -> Operation:
+        cert, user = data.draw(st.sampled_from(self.held)), self._draw_user(data)
+        serial, by_serial = cert.serial, data.draw(st.booleans())
+        assert serial is not None
+        named = {"revoke_serial": serial} if by_serial else {"revoke_crt_pem": cert.pem.decode()}
 
         def expected(context: Context, model: Model) -> None:
             self._check_user(model, user)
-            if bare:
-                context.revoke_serial(cert.serial or 0, self.now)
+            if by_serial:
+                context.revoke_serial(serial, self.now)
             else:
                 context.revoke(cert, self.now)
 
-        self.perform(process, fault, cert.context, real, expected)
+        return Operation(
+            name=cert.context,
+            real=lambda context, authority: partial(
+                context.revocations.revoke,
+                message.null(named),
+                by=_authenticate(authority, user),
+                address=ADDRESS,
+            ),
+            expected=expected,
+        )
 
-    @rule(process=PROCESS, fault=FAULT, name=CONTEXTS, serial=st.integers(1, 3))
-    def revoke_unknown(self, process: int, fault: Any, name: str, serial: int) -> None:
+    def _revoke_unknown(self, data: st.DataObject) -> Operation:
+        serial = data.draw(st.integers(1, 3))
         signed = message.null({"revoke_serial": serial})
-        self.perform(
-            process,
-            fault,
-            name,
-            lambda context, _: context.revocations.revoke(signed, by=Principal.local(0), address=ADDRESS),
-            lambda context, _: context.revoke_serial(serial, self.now),
+        return Operation(
+            name=data.draw(CONTEXTS),
+            real=lambda context, _: partial(
+                context.revocations.revoke, signed, by=Principal.local(0), address=ADDRESS
+            ),
+            expected=lambda context, _: context.revoke_serial(serial, self.now),
         )
 
     @rule(process=PROCESS, fault=FAULT, name=CONTEXTS)
-    def fetch_lists(self, process: int, fault: Any, name: str) -> None:
-        def agree(got: bytes, context: Context) -> bool:
-            """The model may not know which number was used, if a write failed on the way to it."""
-            lists = load_crls(got)
-            valid = context.valid(self.now)
-            numbers = {number(crl) for crl in lists}
-            if fault is None and not context.is_unsure:
-                assert numbers == {context.number}, (numbers, context.number)
-            context.is_unsure = fault is not None
-            assert min(numbers) >= self.numbers[name]
-            context.number = self.numbers[name] = max(numbers)
-            for crl, ca in zip(lists, valid, strict=True):
-                assert authority_key_id(crl) == ca.key_id
-                assert serials(crl) == context.lists[ca][1]
-                assert ca.key_id is not None
-                der = self.seen.setdefault((name, ca.key_id, number(crl)), dump_der(crl))
-                assert der == dump_der(crl), "a number for two lists"
-            return True
+    def lists_are_fetched(self, process: int, fault: tuple[str, int] | None, name: str) -> None:
+        """The model does not know which number was used, if a write failed on the way to it."""
 
         def expected(context: Context, _: Model) -> Context:
             context.make_lists(self.now)
             return context
 
+        def agree(got: bytes, context: Context) -> bool:
+            lists, valid = load_crls(got), context.valid(self.now)
+            numbers = {number(crl) for crl in lists}
+            return (
+                (numbers == {context.number} or context.is_unsure or fault is not None)
+                and min(numbers) >= self.numbers[name]
+                and [authority_key_id(crl) for crl in lists] == [ca.key_id for ca in valid]
+                and [serials(crl) for crl in lists] == [context.lists[ca][1] for ca in valid]
+            )
+
+        def accept(got: bytes, context: Context) -> None:
+            for crl, ca in zip(load_crls(got), context.valid(self.now), strict=True):
+                der = self.seen.setdefault((ca, number(crl)), dump_der(crl))
+                assert der == dump_der(crl), "a number for two lists"
+                context.number = self.numbers[name] = max(self.numbers[name], number(crl))
+            context.is_unsure = fault is not None
+
         self.perform(
-            process, fault, name, lambda context, _: context.lists.all_documents().body, expected, agree
+            process,
+            fault,
+            Operation(
+                name=name,
+                real=lambda context, _: partial(lambda: context.lists.all_documents().body),
+                expected=expected,
+                agree=agree,
+                accept=accept,
+            ),
         )
 
     @rule(process=PROCESS, fault=FAULT)
-    def maintain(self, process: int, fault: Any) -> None:
-        self.perform(
-            process, fault, "cas", lambda _, it: it.maintain(), lambda _, model: model.maintain(self.now)
+    def the_timer_comes(self, process: int, fault: tuple[str, int] | None) -> None:
+        timer = Operation(
+            name="cas",
+            real=lambda _, authority: partial(authority.maintain),
+            expected=lambda _, model: model.maintain(self.now),
         )
+        self.perform(process, fault, timer)
         for context in (self.model.cau, self.model.cas):
             context.is_unsure |= fault is not None
 
@@ -504,6 +586,12 @@ def _authenticate(authority: Authority, user: Cert | None) -> Principal:
     if user is None:
         return Principal.local(0)
     return authority.authenticate(dump_der(x509.load_pem_x509_certificate(user.pem)), address=ADDRESS)
+
+
+def _agree(operation: Operation, got: Any, wanted: Any) -> bool:
+    if isinstance(got, CaucaseError) or isinstance(wanted, CaucaseError):
+        return type(got) is type(wanted)
+    return operation.agree(got, wanted)
 
 
 def _outcome(action: Callable[[], Any]) -> Any:
