@@ -1,7 +1,8 @@
 """What a power cut would leave on the disk, at any moment of a run whose writes were noted (``weather.c``).
 
 A disk keeps what was written before a synchronisation began that has ended. Of what was written since, it keeps
-anything: some writes, in any order, and the first sectors of one.
+anything: some writes, in any order, and the first sectors of one. What was to be synchronised when that failed can be lost
+for good, although the kernel goes on showing it: no later synchronisation writes it again (fsync(2)).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 # As weather.c has it.
 _NOTE = struct.Struct("=IIQQ")
-_WRITTEN, _TRUNCATED, _BEGUN, _ENDED, _UNLINKED = map(ord, "wtbeu")
+_WRITTEN, _TRUNCATED, _UNLINKED, _BEGUN, _ENDED, _FAILED = map(ord, "wtubef")
 _SUFFIXES = ("", "-wal")
 _SECTOR = 512
 
@@ -36,6 +37,10 @@ class _File:
             _change(self.content, offset, data)
         del self.later[:done]
         self.begun = [max(0, one - done) for one in self.begun]
+
+    def forget(self) -> None:
+        self.later.clear()
+        self.begun = [0 for _ in self.begun]
 
     def left(self, chance: random.Random) -> bytes:
         content = bytearray(self.content)
@@ -79,6 +84,8 @@ class Disk:
                     one.begun.append(len(one.later))
                 elif what == _ENDED:
                     one.synchronise()
+                elif what == _FAILED:
+                    one.forget()
                 else:
                     assert what == _UNLINKED
                     self._files[number] = _File()

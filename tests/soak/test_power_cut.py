@@ -17,6 +17,8 @@ from .weather import Weather
 pytestmark = pytest.mark.xdist_group("soak")
 
 CUTS = 40
+# Once the server has started, one of so many reads, writes and synchronisations fails.
+ONE_IN = 200
 
 
 def test_the_power_goes(tmp_path: Path, library: Path, seconds: float, tell: Callable[[str], None]) -> None:
@@ -26,11 +28,19 @@ def test_the_power_goes(tmp_path: Path, library: Path, seconds: float, tell: Cal
     weather = Weather(library, tmp_path, data / "caucase.sqlite", notes=notes)
     with Plant(tmp_path, data, environment=weather.environment) as plant:
         plant.start()
-        crowd = Crowd(plant.listeners, plant.user(), seconds=seconds, now=lambda: float(notes.stat().st_size))
+        user = plant.user()
+        crowd = Crowd(
+            plant.listeners,
+            user,
+            seconds=seconds,
+            unable=(503,),
+            now=lambda: float(notes.stat().st_size),
+        )
         first = notes.stat().st_size
+        weather.let_fail(ONE_IN)
         crowd.start()
         crowd.wait()
-        tell(f"{CUTS} cuts, {crowd.figures()}")
+        tell(f"{CUTS} cuts, {weather.failed} failures, {crowd.figures()}")
     chance = random.Random(0)
     last = notes.stat().st_size
     moments = sorted(chance.uniform(first, last) for _ in range(CUTS))

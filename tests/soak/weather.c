@@ -33,7 +33,7 @@ struct weather {
 
 /* As power.py has it. A write's bytes follow its note. */
 struct note {
-    uint32_t what; /* 'w', 't', 'b', 'e', 'u': written, truncated, synchronisation begun, ended, unlinked */
+    uint32_t what; /* 'w', 't', 'u': written, truncated, unlinked; 'b', 'e', 'f': synchronisation begun, ended, failed */
     uint32_t file; /* 0: the database, 1: its log */
     uint64_t offset;
     uint64_t length;
@@ -164,8 +164,11 @@ ssize_t pwrite64(int descriptor, const void *data, size_t length, off64_t offset
 static int synchronised(int (*next_sync)(int), int descriptor)
 {
     int file = which_open(descriptor);
-    if (fails(file))
+    if (fails(file)) {
+        note('f', file, 0, NULL, 0);
+        errno = EIO;
         return -1;
+    }
     note('b', file, 0, NULL, 0);
     int result = next_sync(descriptor);
     if (!result)
