@@ -7,6 +7,7 @@ a serial, is ``None`` until somebody has seen it (``learn``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import Any
 
 from caucase.errors import (
@@ -21,6 +22,7 @@ DAY = 86_400
 PERIOD = 93 * DAY
 LIST_LIFE = round(0.33 * PERIOD)
 GRACE = 31 * DAY
+RECORD_RETENTION = 365 * DAY
 BACKDATE = 10
 MAX_PENDING = 3
 
@@ -73,8 +75,9 @@ class Request:
 
 @dataclass
 class Context:
-    """CAU or CAS. ``revoked``: until when it is kept, and the CA that it belongs to, if known, by serial. ``lists``:
-    when the newest list of each CA was made, and what is on it.
+    """CAU or CAS. ``record``: until when an entry matters, and which certificate was issued, if one was. ``revoked``: until
+    when it is kept, and the CA that it belongs to, if known, by serial. ``lists``: when the newest list of each CA was
+    made, and what is on it.
     """
 
     name: str
@@ -83,7 +86,7 @@ class Context:
     cas: list[Ca] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     renewals: dict[tuple[Cert, int], tuple[Cert, float]] = field(default_factory=dict)
-    issued: list[Cert] = field(default_factory=list)
+    record: list[tuple[int, Cert | None]] = field(default_factory=list)
     revoked: dict[int, tuple[int, Ca | None]] = field(default_factory=dict)
     number: int = 0
     is_behind: bool = False
@@ -133,7 +136,7 @@ class Context:
 
     def _sign(self, request: Request, cert: Cert, now: int) -> None:
         request.cert, request.kept = cert, self._kept(cert, now)
-        self.issued.append(cert)
+        self.record.append((cert.end, cert))
 
     def _insert(self, key: int, name: int, now: int) -> Request:
         self._check_key(key, now)
@@ -209,7 +212,7 @@ class Context:
         self._check_key(key, now)
         cert = self._certify(key, old.name, now, automatic=old.automatic)
         self.renewals[old, csr] = cert, self._kept(cert, now)
-        self.issued.append(cert)
+        self.record.append((cert.end, cert))
         return cert
 
     def revoke(self, cert: Cert, now: int) -> None:
@@ -219,8 +222,8 @@ class Context:
         self._revoke(cert.serial, cert.end, cert.ca)
 
     def revoke_serial(self, serial: int, now: int) -> None:
-        for cert in self.issued:
-            if cert.serial == serial:
+        for _, cert in self.record:
+            if cert is not None and cert.serial == serial:
                 self._revoke(serial, cert.end, cert.ca)
                 return
         if serial not in self.revoked:
@@ -233,6 +236,7 @@ class Context:
         if serial in self.revoked:
             raise AlreadyRevoked("")
         self.revoked[serial] = end + LIST_LIFE, ca
+        self.record.append((end, None))
         self.number, self.is_behind = self.number + 1, True
 
     def make_lists(self, now: int, *, at: float = 0.5) -> None:
@@ -250,9 +254,9 @@ class Context:
 
     def prune(self, now: int) -> None:
         late = now - GRACE
-        self.issued = [cert for cert in self.issued if cert.end >= late]
         if any(now - ca.start > PERIOD for ca in self.valid(now)):
             self.revoked = {s: kept for s, kept in self.revoked.items() if kept[0] >= late}
+            self.record = list(dropwhile(lambda entry: entry[0] < now - RECORD_RETENTION, self.record))
             self.cas = [ca for ca in self.cas if ca.end >= late]
 
 

@@ -35,6 +35,7 @@ from caucase.authority import (
     Principal,
     Recovery,
     UseCase,
+    verify,
 )
 from caucase.core import message, profile
 from caucase.core.keys import KeyType
@@ -54,7 +55,7 @@ from tests.authority.world import ADDRESS, POLICY, World, number, serials
 from tests.conftest import FakeClock
 from tests.server.material import make
 
-from .model import DAY, MAX_PENDING, PERIOD, Ca, Cert, Context, Model, Request
+from .model import DAY, GRACE, MAX_PENDING, PERIOD, RECORD_RETENTION, Ca, Cert, Context, Model, Request
 
 KEYS = [KeyType.parse("ec:P-256").generate() for _ in range(4)]
 NAMES = 2
@@ -271,21 +272,25 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock.advance(seconds=seconds)
 
-    @rule(data=st.data(), after=st.integers(-1, 1))
-    def a_border_comes(self, data: st.DataObject, after: int) -> None:
+    @rule(data=st.data(), after=st.integers(-1, 1), with_timer=st.booleans())
+    def a_border_comes(self, data: st.DataObject, after: int, with_timer: bool) -> None:
         """Where something ends, begins or is forgotten: that is where mistakes are."""
         borders: set[float] = set()
         for context in (self.model.cau, self.model.cas):
             for ca in context.cas:
                 borders |= {ca.end, ca.start + PERIOD, ca.end - 2 * PERIOD}
-            borders |= {cert.end for cert in context.issued}
+            borders |= {end for end, _ in context.record}
+            borders |= {end + RECORD_RETENTION for end, _ in context.record}
             borders |= {one.kept for one in context.requests if one.cert is not None}
             borders |= {kept for _, kept in context.renewals.values()}
             borders |= {until for until, _ in context.revoked.values()}
+            borders |= {until + GRACE for until, _ in context.revoked.values()}
         coming = sorted(border for border in borders if border + after > self.now)
         if coming:
             border = data.draw(st.sampled_from(coming[:5]))
             self.clock.advance(seconds=border + after - self.now)
+        if with_timer:
+            self._timer(0, None)
 
     # Operations
 
@@ -502,6 +507,9 @@ class Life(RuleBasedStateMachine):
 
     @rule(process=PROCESS, fault=FAULT)
     def the_timer_comes(self, process: int, fault: tuple[str, int] | None) -> None:
+        self._timer(process, fault)
+
+    def _timer(self, process: int, fault: tuple[str, int] | None) -> None:
         timer = Operation(
             name="cas",
             real=lambda _, authority: partial(authority.maintain),
@@ -557,13 +565,14 @@ class Life(RuleBasedStateMachine):
             assert sorted(pem for pem, _ in found) == sorted(pem for pem, _ in there)
             assert {number for _, number in there} - {None} <= {number for _, number in found}
             with closing(sqlite3.connect(self.path)) as connection:
-                [(issued,)] = connection.execute(
-                    "SELECT COUNT(*) FROM issued WHERE context = ?", (context.name,)
-                )
-                [(revoked,)] = connection.execute(
-                    "SELECT COUNT(*) FROM revocation WHERE context = ?", (context.name,)
-                )
-            assert (issued, revoked) == (len(context.issued), len(context.revoked))
+                counted = [
+                    connection.execute(
+                        f"SELECT COUNT(*) FROM {table} WHERE context = ?", (context.name,)
+                    ).fetchone()[0]
+                    for table in ("record", "revocation")
+                ]
+                assert not any(chain.problem for chain in verify(connection))
+            assert counted == [len(context.record), len(context.revoked)]
 
     # Chances
 
@@ -611,7 +620,7 @@ def _no_csr(*_: object) -> Any:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=int(os.environ.get("CAUCASE_SOAK_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("CAUCASE_SOAK_EXAMPLES", "60")),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),

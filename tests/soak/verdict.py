@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from caucase.authority import verify
 from caucase.core.x509 import crl_number, dump_der, dump_pem, load_certificate_der, load_crls
 from tests.server.material import make
 from tests.server.process import SECONDS
@@ -63,6 +64,7 @@ def judge_all(plant: Plant, crowd: Crowd, *, answers_expire: bool = False) -> No
     judge_lists(crowd.lives, [*crowd.lists, last])
     assert not plant.orphans(), "what was killed has left processes"
     plant.manage("--check")
+    plant.manage("--verify-record")
 
 
 def judge(database: Path, lives: Sequence[Life], *, answers_expire: bool = False) -> None:
@@ -100,14 +102,16 @@ class Stored:
         self.renewals: dict[bytes, bytes] = dict(
             connection.execute("SELECT digest, certificate FROM renewal WHERE context = 'cas'")
         )
-        self.issued = {
-            int(serial, 16)
-            for (serial,) in connection.execute("SELECT serial FROM issued WHERE context = 'cas'")
-        }
+        entries = connection.execute("SELECT serial, kind FROM record WHERE context = 'cas'").fetchall()
+        self.issued = {int(serial, 16) for serial, kind in entries if kind != "revoked"}
+        assert len(self.issued) == sum(kind != "revoked" for _, kind in entries), "an entry is there twice"
+        assert not any(chain.problem for chain in verify(connection)), "the record's chain is broken"
         self.revoked = {
             int(serial, 16)
             for (serial,) in connection.execute("SELECT serial FROM revocation WHERE context = 'cas'")
         }
+        recorded = sorted(int(serial, 16) for serial, kind in entries if kind == "revoked")
+        assert recorded == sorted(self.revoked), "a revocation without its entry, or with two"
         [(self.received,)] = connection.execute(
             "SELECT TOTAL(value) FROM counter WHERE context = 'cas' AND name = 'received_csr'"
         )
