@@ -5,6 +5,7 @@
 # make deb     the Debian packages of this release, in ./dist
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
+# make soak    what a server has lost after minutes of faults: nothing
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -21,8 +22,8 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc wrk
+TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
+    python3-pytest-xdist python3-shtab scdoc wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -30,7 +31,11 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/soak --ignore=tests/system \
+    --ignore=tests/years
+# Seconds that each of the soak tests lasts, and sequences that the model is compared with.
+SOAK := 60
+SOAK_EXAMPLES := 1000
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -46,7 +51,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench clean
+.PHONY: venv run test lint deb bench soak clean
 
 venv: .venv/.made
 
@@ -79,6 +84,9 @@ bench: venv .venv-bench/.made .venv-peer/.made
 bench-%: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH) $*
+
+soak: venv .venv-test-packages
+	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

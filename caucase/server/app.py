@@ -21,7 +21,8 @@ from caucase.server.site import Service, Site
 
 Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_TOO_LARGE = 413
+# After these a connection is closed: the rest of a body is not waited for, and another worker may be able to answer.
+_LAST = (413, 503)
 
 
 def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) -> Service:
@@ -111,11 +112,7 @@ class _Layers:
             response.headers["Vary"] = "Origin"
             response.headers["X-Content-Type-Options"] = "nosniff"
             # At the end each connection is let go with its answer, so that none goes on for ever.
-            if (
-                self._site.is_ending
-                or response.status == _TOO_LARGE
-                or (call is not None and call.is_uninvited)
-            ):
+            if self._site.is_ending or response.status in _LAST or (call is not None and call.is_uninvited):
                 response.force_close()
             return response
 

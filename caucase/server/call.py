@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
-from caucase.errors import Malformed, TooLarge
+from caucase.errors import Malformed, NotConfigured, TooLarge
 from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.site import Service, Site
@@ -64,7 +64,9 @@ class Call:
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated."""
+        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
+        if not peer.was_asked(self.request):
+            raise NotConfigured("This connection began before the server could work.", "Connect again.")
         certificate = peer.certificate_der(self.request)
         self.principal = self.service.authority.authenticate(certificate, address=self.address)
         return self.principal
