@@ -65,18 +65,18 @@ class Call:
         self.principal = await self.run(authenticate, certificate, address=self.address)
         return self.principal
 
-    async def body(self) -> bytes:
-        """The whole body; TooLarge, or Malformed if its framing is broken."""
-        if (self.request.content_length or 0) > BODY_LIMIT:
-            raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body; TooLarge beyond so many bytes, or Malformed if its framing is broken."""
+        if (self.request.content_length or 0) > limit:
+            raise TooLarge(f"The body is larger than {limit} bytes.")
         if self._must_invite:
             await self._invite()
         body = bytearray()
         try:
             while chunk := await self.request.content.readany():
                 body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+                if len(body) > limit:
+                    raise TooLarge(f"The body is larger than {limit} bytes.")
         except (web.RequestPayloadError, ValueError):
             raise Malformed("The body is not framed as its header says.") from None
         return bytes(body)
