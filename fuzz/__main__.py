@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fuzz import der
 from fuzz.judge import Run, Violation, check, cost, is_too_much
 from fuzz.shapes import shapes
 from fuzz.target import Target
@@ -67,7 +68,7 @@ def known(name: str) -> Iterator[bytes]:
 def _fuzz(name: str, seconds: int, findings: Path) -> None:
     import atheris  # only here: it is in an environment of its own
 
-    with atheris.instrument_imports(include=list(_INSTRUMENTED), enable_loader_override=False):
+    with atheris.instrument_imports(include=list(_INSTRUMENTED)):
         target = load(name)
     findings.mkdir(parents=True, exist_ok=True)
     grown = findings / "corpus" / name
@@ -79,6 +80,10 @@ def _fuzz(name: str, seconds: int, findings: Path) -> None:
         def one(data: bytes) -> None:
             if is_too_much(*cost(run, data)):
                 _alone(name, data, findings)
+
+        def structured(data: bytes, limit: int, seed: int) -> bytes:
+            result = der.changed(data[1:], seed) if seed % 2 else None
+            return atheris.Mutate(data, limit) if result is None else (data[:1] + result)[:limit]
 
         atheris.Setup(
             [
@@ -95,6 +100,7 @@ def _fuzz(name: str, seconds: int, findings: Path) -> None:
                 "-close_fd_mask=0",
             ],
             one,
+            **({"custom_mutator": structured} if target.is_der else {}),
         )
         atheris.Fuzz()
 
@@ -112,7 +118,7 @@ def _alone(name: str, data: bytes, findings: Path) -> None:
 
 def _escaped(word: bytes) -> str:
     """As libFuzzer reads its dictionaries."""
-    return "".join(chr(octet) if chr(octet).isalnum() else f"\\x{octet:02x}" for octet in word)
+    return "".join(chr(octet) if octet < 0x80 and chr(octet).isalnum() else f"\\x{octet:02x}" for octet in word)
 
 
 def main() -> None:

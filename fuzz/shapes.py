@@ -45,8 +45,8 @@ FRAGMENTS = (
 
 
 def shapes(limit: int, frames: tuple[tuple[bytes, bytes], ...], words: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Each fragment, and each of a target's ``words``, repeated to ``limit`` bytes inside each of its ``frames``."""
-    for before, after in frames:
+    """Each fragment, repeated to ``limit`` bytes inside each of a target's ``frames``; its ``words`` in the first only."""
+    for index, (before, after) in enumerate(frames):
         room = limit - len(before) - len(after)
-        for fragment in (*FRAGMENTS, *words):
+        for fragment in FRAGMENTS if index else (*FRAGMENTS, *words):
             yield before + fragment * (room // len(fragment)) + after

@@ -14,10 +14,11 @@ from fuzz.judge import Run
 class Target:
     """``opened``: the part, with a folder of its own, for as long as the context lasts. ``limit``: the size of its
     largest inputs, in bytes. ``words``: what its inputs consist of. ``frames``: beginnings and ends, between which
-    something repeated gets far.
+    something repeated gets far. ``is_der``: whether inputs are DER, behind a byte that says what of it.
     """
 
     opened: Callable[[Path], AbstractContextManager[Run]]
     limit: int
     words: tuple[bytes, ...] = ()
     frames: tuple[tuple[bytes, bytes], ...] = ((b"", b""),)
+    is_der: bool = False

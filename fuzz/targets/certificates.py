@@ -85,6 +85,7 @@ def _opened(_folder: Path) -> Iterator[Run]:
 
 TARGET = Target(
     opened=_opened,
+    is_der=True,
     limit=PEM_LIMIT + 1,
     words=(
         b"\x30\x82",

@@ -39,6 +39,7 @@ def _opened(_folder: Path) -> Iterator[Run]:
 
 TARGET = Target(
     opened=_opened,
+    is_der=True,
     limit=1024 * 1024,
     words=(b"\x30\x82", b"\x17\x0d", b"\x18\x0f", b"\x06\x03\x55\x1d\x14", b"\x06\x03\x55\x1d\x23", b"\x02\x14"),
     frames=(
