@@ -118,7 +118,9 @@ def _alone(name: str, data: bytes, findings: Path) -> None:
 
 def _escaped(word: bytes) -> str:
     """As libFuzzer reads its dictionaries."""
-    return "".join(chr(octet) if octet < 0x80 and chr(octet).isalnum() else f"\\x{octet:02x}" for octet in word)
+    return "".join(
+        chr(octet) if octet < 0x80 and chr(octet).isalnum() else f"\\x{octet:02x}" for octet in word
+    )
 
 
 def main() -> None:
@@ -127,7 +129,9 @@ def main() -> None:
     parser.add_argument("file", nargs="*", type=Path, help="judge these inputs instead of looking for others")
     parser.add_argument("--known", action="store_true", help="judge the corpus and the large inputs")
     parser.add_argument("--seconds", type=int, default=600, help="how long to look [600]")
-    parser.add_argument("--findings", type=Path, default=ROOT / "build" / "fuzz", help="where they go [build/fuzz]")
+    parser.add_argument(
+        "--findings", type=Path, default=ROOT / "build" / "fuzz", help="where they go [build/fuzz]"
+    )
     options = parser.parse_args()
     try:
         if options.file:

@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 _CONSTRUCTED = 0x20
 _DEPTH = 24
 # Values at which parsers differ or give up.
-_CONTENTS = (b"", b"\0", b"\xff", b"\x80", b"\x7f" * 21, b"\xff" * 40, b"a\0b", b"\xc3\x28", b"99991231235959Z")
+_CONTENTS = (
+    b"",
+    b"\0",
+    b"\xff",
+    b"\x80",
+    b"\x7f" * 21,
+    b"\xff" * 40,
+    b"a\0b",
+    b"\xc3\x28",
+    b"99991231235959Z",
+)
 
 
 @dataclass

@@ -19,7 +19,7 @@ _STATUS = Path("/proc/self/status")
 Run = Callable[[bytes], None]
 
 
-class Violation(Exception):  # noqa: N818 - it is what was found
+class Violation(Exception):
     """An input did what none may do. ``data``: that input."""
 
     def __init__(self, what: str, data: bytes) -> None:

@@ -45,7 +45,7 @@ FRAGMENTS = (
 
 
 def shapes(limit: int, frames: tuple[tuple[bytes, bytes], ...], words: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Each fragment, repeated to ``limit`` bytes inside each of a target's ``frames``; its ``words`` in the first only."""
+    """Each fragment, repeated to ``limit`` bytes in each of a target's ``frames``, and its ``words`` in the first."""
     for index, (before, after) in enumerate(frames):
         room = limit - len(before) - len(after)
         for fragment in FRAGMENTS if index else (*FRAGMENTS, *words):

@@ -144,7 +144,7 @@ def load_json_object(data: bytes | str, what: str) -> dict[str, Any]:
 
 
 def load_json(data: bytes | str, what: str) -> Any:
-    """JSON, or Malformed: also for duplicate names (RFC 8259 section 4), absurd nesting, and more brackets than text."""
+    """JSON, or Malformed: also for duplicate names (RFC 8259 section 4), absurd nesting, and mostly brackets."""
     text = data.encode("utf-8", "replace") if isinstance(data, str) else data
     if sum(map(text.count, (b"[", b"{", b","))) > _MEMBERS + len(text) // _BYTES_PER_MEMBER:
         raise Malformed(f"The {what} has too many parts.")

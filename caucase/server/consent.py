@@ -89,7 +89,9 @@ async def decide(call: Call) -> web.Response:
     if not call.has_type(_FORM):
         raise Malformed(f"The answer must be sent as {_FORM}.")
     try:
-        fields = parse_qs((await call.body(_FORM_LIMIT)).decode("ascii"), errors="strict", max_num_fields=_FIELDS_LIMIT)
+        fields = parse_qs(
+            (await call.body(_FORM_LIMIT)).decode("ascii"), errors="strict", max_num_fields=_FIELDS_LIMIT
+        )
     except ValueError:
         raise Malformed("The form cannot be read.") from None
     origin, return_to = _asked(fields.get("origin", []), fields.get("return", []))

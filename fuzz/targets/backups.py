@@ -80,6 +80,10 @@ TARGET = Target(
         (b'I{"caucase_snapshot": 1, "schema": 1, "taken_at": 1}\n[', b"\n"),
         (b"IBEGIN TRANSACTION;\0", b""),
         (b"IBEGIN TRANSACTION;\0CREATE TABLE casca (", b");\0"),
-        (b'IBEGIN TRANSACTION;\0CREATE TABLE casca (expiration_date INTEGER, key TEXT, crt TEXT);\0INSERT INTO "casca" VALUES(', b");\0COMMIT;\0"),
+        (
+            b"IBEGIN TRANSACTION;\0CREATE TABLE casca (expiration_date INTEGER, key TEXT, crt TEXT);\0"
+            b'INSERT INTO "casca" VALUES(',
+            b");\0COMMIT;\0",
+        ),
     ),
 )

@@ -45,7 +45,7 @@ TARGET = Target(
         b"COMMIT;\0",
         b"INSERT INTO \"casrevoked\" VALUES('1',1,1);\0",
         b'INSERT INTO "casca" VALUES(',
-        b'INSERT INTO "casconfig" VALUES(\'crl_last_update\',\'1\');\0',
+        b"INSERT INTO \"casconfig\" VALUES('crl_last_update','1');\0",
         b'CREATE TABLE "cauca" (',
         b"TEXT PRIMARY KEY, ",
         b"NULL,",
@@ -55,7 +55,7 @@ TARGET = Target(
         (b"\xfe", b""),
         (b"\xfe", b"COMMIT;\0"),
         (b'\xfeINSERT INTO "casca" VALUES(', b");\0COMMIT;\0"),
-        (b"\xfeINSERT INTO \"casca\" VALUES('", b"',1,1);\0COMMIT;\0"),
+        (b'\xfeINSERT INTO "casca" VALUES(\'', b"',1,1);\0COMMIT;\0"),
         (b'BEGIN TRANSACTION;\0CREATE TABLE "casca" (', b");\0COMMIT;\0"),
     ),
 )

@@ -56,7 +56,14 @@ TARGET = Target(
     opened=_opened,
     is_der=True,
     limit=PEM_LIMIT + 1,
-    words=(b"\x30\x82", b"\x06\x03\x55\x1d\x11", b"\x06\x03\x55\x1d\x20", b"\x06\x03\x55\x04\x03", b"\x0c", b"\xa0\x82"),
+    words=(
+        b"\x30\x82",
+        b"\x06\x03\x55\x1d\x11",
+        b"\x06\x03\x55\x1d\x20",
+        b"\x06\x03\x55\x04\x03",
+        b"\x0c",
+        b"\xa0\x82",
+    ),
     frames=(
         (b"P", b""),
         (b"D\x30\x83\x01\x00\x00", b""),

@@ -41,7 +41,14 @@ TARGET = Target(
     opened=_opened,
     is_der=True,
     limit=1024 * 1024,
-    words=(b"\x30\x82", b"\x17\x0d", b"\x18\x0f", b"\x06\x03\x55\x1d\x14", b"\x06\x03\x55\x1d\x23", b"\x02\x14"),
+    words=(
+        b"\x30\x82",
+        b"\x17\x0d",
+        b"\x18\x0f",
+        b"\x06\x03\x55\x1d\x14",
+        b"\x06\x03\x55\x1d\x23",
+        b"\x02\x14",
+    ),
     frames=(
         (b"P", b""),
         (b"D\x30\x84\x00\x10\x00\x00", b""),

@@ -28,6 +28,20 @@ def _opened(folder: Path) -> Iterator[Run]:
 TARGET = Target(
     opened=_opened,
     limit=SIZE_LIMIT,
-    words=(*(f"{key}: ".encode("ascii") for key in OPTIONS), b"- ", b"? ", b"&a ", b"*a ", b"!!str ", b"%YAML 1.1\n---\n"),
-    frames=((b"", b""), (b"cors_whitelist: [", b"]"), (b'netloc: "', b'"'), (b"netloc: ", b""), (b"threshold: ", b"")),
+    words=(
+        *(f"{key}: ".encode("ascii") for key in OPTIONS),
+        b"- ",
+        b"? ",
+        b"&a ",
+        b"*a ",
+        b"!!str ",
+        b"%YAML 1.1\n---\n",
+    ),
+    frames=(
+        (b"", b""),
+        (b"cors_whitelist: [", b"]"),
+        (b'netloc: "', b'"'),
+        (b"netloc: ", b""),
+        (b"threshold: ", b""),
+    ),
 )

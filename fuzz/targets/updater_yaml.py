@@ -27,6 +27,15 @@ def _opened(folder: Path) -> Iterator[Run]:
 TARGET = Target(
     opened=_opened,
     limit=SIZE_LIMIT,
-    words=(*(f"{key}: ".encode("ascii") for key in SETTINGS), b"- ", b"? ", b"&a ", b"*a ", b"DNS:", b"IP:", b"CN="),
+    words=(
+        *(f"{key}: ".encode("ascii") for key in SETTINGS),
+        b"- ",
+        b"? ",
+        b"&a ",
+        b"*a ",
+        b"DNS:",
+        b"IP:",
+        b"CN=",
+    ),
     frames=((b"", b""), (b"subject: ", b""), (b"install: [", b"]"), (b"names: [", b"]"), (b"reload: ", b"")),
 )

@@ -222,5 +222,9 @@ def test_brackets_are_counted_before_they_are_read(part: bytes) -> None:
 
 
 def test_a_long_header_of_a_backup_has_few_parts() -> None:
-    entry = {"id": "0" * 40, "cipher": {"name": "ecdh_hkdf_sha256_aes256_wrap", "parameter": "0" * 130}, "key": "0" * 144}
+    entry = {
+        "id": "0" * 40,
+        "cipher": {"name": "ecdh_hkdf_sha256_aes256_wrap", "parameter": "0" * 130},
+        "key": "0" * 144,
+    }
     assert message.load_json(json.dumps([entry] * 10_000), "text") == [entry] * 10_000

@@ -43,8 +43,10 @@ def test_known_inputs(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_new_inputs(target: str, tmp_path: Path) -> None:
     said = run(_ATHERIS, "-m", "fuzz", target, "--seconds", str(SECONDS), "--findings", tmp_path)
-    assert f"stat::number_of_executed_units" in said
-    [runs] = [int(line.split()[-1]) for line in said.splitlines() if line.startswith("stat::number_of_executed")]
+    assert "stat::number_of_executed_units" in said
+    [runs] = [
+        int(line.split()[-1]) for line in said.splitlines() if line.startswith("stat::number_of_executed")
+    ]
     assert runs > 100, "it hardly did anything"
 
 
@@ -69,7 +71,9 @@ def wrong(data: bytes) -> None:
     raise KeyError(data)
 
 
-@pytest.mark.parametrize(("harm", "told"), [(slow, "ms of CPU"), (large, "MiB of memory"), (wrong, "KeyError")])
+@pytest.mark.parametrize(
+    ("harm", "told"), [(slow, "ms of CPU"), (large, "MiB of memory"), (wrong, "KeyError")]
+)
 def test_a_violation_is_seen(harm, told: str) -> None:
     with pytest.raises(Violation, match=told) as caught:
         check(harm, b"the input")

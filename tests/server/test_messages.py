@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from caucase import __version__
-from caucase.errors import NotConfigured, StoreError
-from caucase.host.journal import ACCESS_LOGGER
 from caucase.core.message import MESSAGE_LIMIT
 from caucase.core.x509 import PEM_LIMIT
+from caucase.errors import NotConfigured, StoreError
+from caucase.host.journal import ACCESS_LOGGER
 
 from .harness import Server
 from .material import make
@@ -110,6 +110,12 @@ def test_expectation(client: Client) -> None:
 def test_refused_before_the_body(client: Client, request_line: str, headers: str, status: int) -> None:
     with expecting(client, request_line, headers) as connection:
         assert read_from(connection).expect(status).headers["Connection"] == "close"
+
+
+def test_an_expectation_that_is_not_ascii(client: Client) -> None:
+    head = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n"
+    assert client.raw(b"GET /nothing" + head).split(b" ")[1] == b"417"
+    assert client.raw(b"GET /cas" + head).split(b" ")[1] == b"200"
 
 
 # Errors in HTTP

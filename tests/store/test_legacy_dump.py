@@ -209,7 +209,7 @@ def test_a_long_value_takes_no_time() -> None:
 def test_a_statement_in_many_blocks_is_put_together_once() -> None:
     """Copying what there is with each block would make it quadratic: 30 MB in blocks of 1 KB would be 450 GB."""
     before, after = small().split(b"COMMIT;")
-    dump = before + b"INSERT INTO \"casrevoked\" VALUES('" + b"7" * (30 << 20) + b"',1,1);\0COMMIT;" + after
+    dump = before + b'INSERT INTO "casrevoked" VALUES(\'' + b"7" * (30 << 20) + b"',1,1);\0COMMIT;" + after
     blocks = (dump[start : start + 1024] for start in range(0, len(dump), 1024))
     began = time.process_time()
     with contextlib.suppress(Malformed):
@@ -218,7 +218,8 @@ def test_a_statement_in_many_blocks_is_put_together_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["CREATE TABLE cauca (" + "," * 10**7 + ");", 'INSERT INTO "casrevoked" VALUES(' + "1," * 10**7 + "1);"]
+    "statement",
+    ["CREATE TABLE cauca (" + "," * 10**7 + ");", 'INSERT INTO "casrevoked" VALUES(' + "1," * 10**7 + "1);"],
 )
 def test_so_many_columns_are_not_looked_at(statement: str) -> None:
     tracemalloc.start()
@@ -230,4 +231,6 @@ def test_so_many_columns_are_not_looked_at(statement: str) -> None:
         tracemalloc.stop()
 
 
-CREATED = [b"CREATE TABLE casrevoked (serial TEXT PRIMARY KEY, revocation_date INTEGER, expiration_date INTEGER);"]
+CREATED = [
+    b"CREATE TABLE casrevoked (serial TEXT PRIMARY KEY, revocation_date INTEGER, expiration_date INTEGER);"
+]
