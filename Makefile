@@ -4,6 +4,7 @@
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist
 # make bench   what is fast, in numbers
+# make fuzz    inputs that do harm, looked for: ten minutes for each kind (SECONDS=600); TARGETS="http bodies" for some
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -27,7 +28,7 @@ SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := tests --ignore=tests/fuzz --ignore=tests/interop --ignore=tests/system --ignore=tests/years
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -43,14 +44,14 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench clean
+.PHONY: venv run test lint deb bench fuzz clean
 
 venv: .venv/.made
 
 run: venv
 	@scripts/run
 
-test: lint .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -74,9 +75,15 @@ bench: venv
 	@.venv/bin/python benchmarks/updater.py
 	@.venv/bin/python benchmarks/backup.py
 
+# Which there are: fuzz/targets. What is found is in build/fuzz, and printed.
+fuzz: SECONDS := 600
+fuzz: TARGETS := $(basename $(notdir $(wildcard fuzz/targets/[a-z]*.py)))
+fuzz: .venv-fuzz/.made
+	@for target in $(TARGETS); do .venv-fuzz/bin/python -m fuzz $$target --seconds $(SECONDS); done
+
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find caucase tests -name __pycache__ -prune -exec rm -rf {} +
+	find caucase fuzz tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Without isolation and dependencies pip fetches nothing. "compat" is a plain path entry, which starts faster than the
 # import hook that setuptools would install.
@@ -100,6 +107,12 @@ clean:
 .venv-tools/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-tools
 	.venv-tools/bin/python $(PIP) install mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	@touch $@
+
+# What looks for inputs that do harm.
+.venv-fuzz/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-fuzz
+	.venv-fuzz/bin/python $(PIP) install atheris
 	@touch $@
 
 # The same tests with other versions of cryptography: Debian 13's, and the newest.

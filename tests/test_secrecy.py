@@ -9,6 +9,7 @@ import inspect
 import logging
 import os
 import pkgutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,12 +21,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import caucase
+from caucase import clock
 from caucase.appliance import Appliance
 from caucase.config.schema import ServerConfig
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 from caucase.core.x509 import dump_private_key, load_private_key, load_private_key_der
+from caucase.errors import Exposed, Malformed, StoreError
+from caucase.host.events import Audit
 from caucase.host.journal import JournalHandler
+from caucase.jobs.backup import back_up
 
 from .server.material import make
 from .server.process import Listeners, Process
@@ -101,7 +106,14 @@ def forms(key: ec.EllipticCurvePrivateKey) -> set[str]:
     value = key.private_numbers().private_value
     octets = value.to_bytes(32, "big")
     lines = dump_private_key(key).decode().splitlines()[1:-1]
-    return {str(value), f"{value:x}", octets.hex(), repr(octets)[2:30], base64.b64encode(octets).decode()[:20], *lines}
+    return {
+        str(value),
+        f"{value:x}",
+        octets.hex(),
+        repr(octets)[2:30],
+        base64.b64encode(octets).decode()[:20],
+        *lines,
+    }
 
 
 def assert_secret(keys: list[ec.EllipticCurvePrivateKey], text: str) -> None:
@@ -138,11 +150,25 @@ def test_a_command_that_fails(config: ServerConfig, tmp_path: Path, number: int,
     (tmp_path / "service.csr").write_bytes(made.csr_pem)
     done = subprocess.run(
         [
-            *(sys.executable, "-c", RUN.format(command="manage"), "--db", str(config.db), "--key-len", "2048"),
+            *(
+                sys.executable,
+                "-c",
+                RUN.format(command="manage"),
+                "--db",
+                str(config.db),
+                "--key-len",
+                "2048",
+            ),
             *("--server-key", str(config.server_key), "--netloc", "localhost:8009"),
             *("--sign-user-csr", str(tmp_path / "service.csr"), str(tmp_path / "service.crt")),
         ],
-        env={**os.environ, "PROVOKE": str(number), "ARMED": "/", "CAUCASE_DEBUG": debug, "PYTHONPATH": str(ROOT)},
+        env={
+            **os.environ,
+            "PROVOKE": str(number),
+            "ARMED": "/",
+            "CAUCASE_DEBUG": debug,
+            "PYTHONPATH": str(ROOT),
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -191,11 +217,74 @@ def test_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     pem = dump_private_key(key)
     handler = JournalHandler("test")
     try:
-        load_private_key(pem[:-10] + pem)
-        raise RuntimeError("provoked")
-    except Exception:
+        load_private_key(pem + pem)
+    except Malformed:
         record = logging.LogRecord("x", logging.ERROR, __file__, 1, "failed", (), sys.exc_info())
     handler.emit(record)
     [entry] = sent
     assert "Traceback" in entry
     assert_secret([key], entry.replace("PRIVATE KEY", ""))
+
+
+# What others could read or exchange
+
+
+OPENED = [
+    ("server.key.pem", 0o640, "chmod 600"),
+    ("server.key.pem", 0o604, "chmod 600"),
+    ("cors.key", 0o644, "chmod 600"),
+    ("caucase.sqlite", 0o640, "chmod 600"),
+    (".", 0o770, "chmod go-w"),
+    (".", 0o757, "chmod go-w"),
+    ("backups", 0o777, "chmod go-w"),
+]
+
+
+@pytest.mark.parametrize(("name", "mode", "mended"), OPENED)
+def test_opened_to_others(config: ServerConfig, tmp_path: Path, name: str, mode: int, mended: str) -> None:
+    """Refused with what to do; and once that is done, all is well."""
+    config = dataclasses.replace(config, backup_directory=tmp_path / "backups")
+    (tmp_path / "backups").mkdir(mode=0o700)
+    config.cors_key_store.touch(mode=0o600)
+    path = (tmp_path / name).resolve()
+    path.chmod(mode)
+    with (
+        Appliance(lambda _event, **_fields: None) as appliance,
+        pytest.raises((Exposed, StoreError)) as caught,
+    ):
+        appliance.configure(config)
+    assert caught.value.hint == f"Run: {mended} {path}"
+    subprocess.run(caught.value.hint.removeprefix("Run: ").split(), check=True)
+    with Appliance(lambda _event, **_fields: None) as appliance:
+        appliance.configure(config)
+
+
+def test_a_server_with_an_open_key_file_says_so(config: ServerConfig, tmp_path: Path) -> None:
+    """To everybody who asks: no secret is in it, and somebody has to act."""
+    config.server_key.chmod(0o644)
+    listeners = Listeners()
+    server = Process(
+        tmp_path,
+        *("--db", str(config.db), "--netloc", "localhost:8009", "--server-key", str(config.server_key)),
+        listeners=listeners,
+    )
+    try:
+        server.hear("READY=1")
+        status, body = listeners.get("/cas/crl")
+        assert (status, "Run: chmod 600" in body) == (503, True)
+        config.server_key.chmod(0o600)
+        server.forget()
+        server.signal(signal.SIGHUP)
+        server.hear("READY=1")
+        assert listeners.get("/cas/crl")[0] == 200
+    finally:
+        server.end()
+        listeners.close()
+
+
+def test_no_backup_into_a_folder_of_others(config: ServerConfig, tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(Exposed, match="Others can replace"):
+        back_up(config.db, folder, keep=1, clock=clock.now, audit=Audit())

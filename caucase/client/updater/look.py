@@ -27,7 +27,6 @@ from caucase.core.x509 import (
     this_update,
 )
 from caucase.host.files import read_limited
-from caucase.host.secrecy import check_key
 
 
 class RequestState(enum.Enum):
@@ -75,8 +74,6 @@ def look(config: UpdaterConfig) -> Here:
     A pair that an interrupted renewal has left halfway is put right.
     """
     layout = Layout.of(config)
-    if config.key is not None:
-        check_key(config.key)
     memory = read_memory(layout.memory)
     certificate = own_certificate(config)
     crls = read_lists(layout.lists)
