@@ -40,7 +40,7 @@ def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) ->
 
 
 def create_app(site: Site) -> web.Application:
-    """The application. Serve it with ``connection.connection_factory``."""
+    """The application. Serve it with ``connections.Connections``."""
     routes: dict[Endpoint, Route] = {}
     layers = _Layers(site, routes)
     # What goes wrong in a handler is an answer before cross_origin completes it; and so is what goes wrong there.
@@ -74,7 +74,7 @@ def _endpoint(route: Route, context: ContextName | None) -> Endpoint:
         assert call is not None, "the first layer makes it"
         call.context_name = context
         if route.auth:
-            await call.authenticate()
+            call.authenticate()
         return await route.handler(call)
 
     return endpoint
