@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from aiohttp import web
 
 from caucase import clock
 from caucase.server.app import create_app, make_service
-from caucase.server.connection import connection_factory
+from caucase.server.connection import Connection
 from caucase.server.site import Site
 from fuzz.authority import ADDRESS, Office, office
 
@@ -80,11 +80,12 @@ class _Failures(logging.Handler):
 class Server:
     """``office``: what it serves."""
 
-    def __init__(self, known: Office, loop: asyncio.AbstractEventLoop, site: Site, factory: Any) -> None:
+    def __init__(
+        self, known: Office, loop: asyncio.AbstractEventLoop, connect: Callable[[], Connection]
+    ) -> None:
         self.office = known
         self._loop = loop
-        self._site = site
-        self._factory = factory
+        self._connect = connect
         self._user = _User(known.user_der)
         self._failures = _Failures()
         logging.getLogger().addHandler(self._failures)
@@ -99,7 +100,7 @@ class Server:
         return answer
 
     async def _receive(self, data: bytes, *, as_user: bool) -> bytes:
-        protocol, transport = self._factory(), _Transport(self._user if as_user else None)
+        protocol, transport = self._connect(), _Transport(self._user if as_user else None)
         protocol.connection_made(transport)
         protocol.data_received(data)
         for _ in range(_TURNS):
@@ -130,9 +131,6 @@ def server(folder: Path) -> Iterator[Server]:
         site.service = make_service(known.authority, known.config, clock=clock.now)
         runner = web.AppRunner(create_app(site))
         loop.run_until_complete(runner.setup())
-        assert runner.server is not None
-
-        async def factory() -> Any:
-            return connection_factory(runner.server)  # type: ignore[arg-type]
-
-        yield Server(known, loop, site, loop.run_until_complete(factory()))
+        manager = runner.server
+        assert manager is not None
+        yield Server(known, loop, lambda: Connection(manager, loop=loop, gone=lambda: None))
