@@ -87,6 +87,8 @@ class Call:
 
     def has_type(self, media_type: str) -> bool:
         """Whether the body says it is of this type, in UTF-8 if it names a character set."""
+        if not self.request.headers.get("Content-Type", "").isascii():  # which aiohttp cannot read
+            return False
         charset = self.request.charset or "utf-8"
         return self.request.content_type == media_type and charset.lower() == "utf-8"
 

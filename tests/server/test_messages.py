@@ -118,6 +118,11 @@ def test_an_expectation_that_is_not_ascii(client: Client) -> None:
     assert client.raw(b"GET /cas" + head).split(b" ")[1] == b"200"
 
 
+def test_a_content_type_that_is_not_ascii(client: Client) -> None:
+    head = b"PUT /cas/crt/renew HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+    assert client.raw(head + b"Content-Type: application/js\xffn\r\n\r\n{}").split(b" ")[1] == b"400"
+
+
 # Errors in HTTP
 
 
