@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from caucase.core.keys import PrivateKey, PublicKey, digested
-from caucase.errors import Malformed
+from caucase.errors import Malformed, TooLarge
 
 # The first is used to sign.
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
@@ -27,6 +27,14 @@ DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 SIGNING_DIGEST = next(iter(DIGESTS))
+
+# Bytes of a whole message: a certificate and a request of 64 KiB each, JSON within JSON, and room to spare.
+MESSAGE_LIMIT = 256 * 1024
+
+# Lists, objects and their members: what a megabyte of brackets becomes in memory is a hundred times as large. So many
+# at least, and one for so many bytes of a longer text; in what is genuine there is one for forty.
+_MEMBERS = 4096
+_BYTES_PER_MEMBER = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +111,9 @@ def null(payload: Mapping[str, Any]) -> SignedMessage:
 
 
 def parse(data: bytes) -> SignedMessage:
-    """The wire form in bytes to a message, its signature not yet checked; Malformed."""
+    """The wire form in bytes to a message, its signature not yet checked; Malformed, TooLarge."""
+    if len(data) > MESSAGE_LIMIT:
+        raise TooLarge(f"The message is larger than {MESSAGE_LIMIT} bytes.")
     return from_json(load_json_object(data, "message"))
 
 
@@ -129,14 +139,22 @@ def from_json(value: object) -> SignedMessage:
 
 
 def load_json_object(data: bytes | str, what: str) -> dict[str, Any]:
-    """A JSON object, or Malformed: also for duplicate names (RFC 8259 section 4) and absurd nesting."""
-    try:
-        value = json.loads(data, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise Malformed(f"The {what} is not JSON.") from None
+    """A JSON object; Malformed, as ``load_json``."""
+    value = load_json(data, what)
     if not isinstance(value, dict):
         raise Malformed(f"The {what} is not a JSON object.")
     return value
+
+
+def load_json(data: bytes | str, what: str) -> Any:
+    """JSON, or Malformed: also for duplicate names (RFC 8259 section 4), absurd nesting, and mostly brackets."""
+    text = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if sum(map(text.count, (b"[", b"{", b","))) > _MEMBERS + len(text) // _BYTES_PER_MEMBER:
+        raise Malformed(f"The {what} has too many parts.")
+    try:
+        return json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise Malformed(f"The {what} is not JSON.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

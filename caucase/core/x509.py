@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from caucase.core import der
-from caucase.core.keys import PrivateKey, PublicKey, digested, key_type
+from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, digested, key_type
 from caucase.errors import CertificateInvalid, Malformed
 
 KeyId = NewType(
@@ -60,9 +60,9 @@ _NOT_WELL_FORMED = (
     ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
 )  # fmt: skip
 
-_RSA_OID = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1"))
+# AlgorithmIdentifier's contents for an RSA key, and for one on the curve P-256.
+_RSA = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1")) + der.tlv(der.NULL)
 _EC_OID = der.oid(x509.ObjectIdentifier("1.2.840.10045.2.1"))
-# AlgorithmIdentifier's contents for a key on the curve P-256.
 _P256 = _EC_OID + der.oid(x509.ObjectIdentifier("1.2.840.10045.3.1.7"))
 
 # RFC 8017 appendix A.2.4, RFC 5758 section 3.2, RFC 8410: how a certificate may be signed. MD5 and SHA-1 are broken.
@@ -313,17 +313,27 @@ def public_key_of(info: bytes) -> PublicKey:
     about one key at several places.
     """
     (_, algorithm, _), (_, bits, _) = der.parts(der.contents(info))
-    oid = next(der.parts(algorithm))[2]
-    if oid == _RSA_OID:
-        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
-        if modulus[0] < 0x80 and exponent[0] < 0x80:
-            numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
-            return numbers.public_key()
-    elif algorithm == _P256:
+    if algorithm == _RSA and (numbers := _rsa_numbers(bits)) is not None:
+        return numbers.public_key()
+    if algorithm == _P256 and bits.startswith(b"\0"):
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bits[1:])
     key = serialization.load_der_public_key(info)
     key_type(key)
     return key  # type: ignore[return-value]  # key_type has refused every other kind
+
+
+def _rsa_numbers(bits: bytes) -> rsa.RSAPublicNumbers | None:
+    """Those of a key of a usual size that is written as it should be. What is in here was read by nobody before."""
+    if len(bits) > RSA_MAX_BITS // 4:
+        return None
+    try:
+        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
+    except (IndexError, StopIteration, ValueError):
+        return None
+    n, e = int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
+    if bits != b"\0" + der.tlv(der.SEQUENCE, der.integer(n), der.integer(e)):
+        return None
+    return rsa.RSAPublicNumbers(e, n)
 
 
 def spki(key: PublicKey) -> bytes:

@@ -11,6 +11,7 @@ from aiohttp import web
 from caucase.authority import Authority, ContextName
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
+from caucase.errors import Malformed
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach, call_of
 from caucase.server.connection import SERVER
@@ -132,6 +133,9 @@ class _Layers:
         call = call_of(request)
         assert call is not None, "the first layer makes it"
         service, origin = call.service, request.headers.get("Origin")
+        if origin is not None and not origin.isascii():
+            # Not only because no browser sends such a thing (RFC 6454 section 7): it could not be put into a header.
+            raise Malformed("The Origin is not written in ASCII.")
         said = Consent()
 
         def consent_given() -> bool | None:
