@@ -19,6 +19,7 @@ from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
 from caucase.authority.takeover import TakenOver, take_over
+from caucase.authority.use_case import UseCase
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Status",
     "TakenOver",
     "Unusable",
+    "UseCase",
     "UserStatus",
     "examine",
     "holders",

@@ -41,7 +41,7 @@ class ContextAuthority:
             issuer, database, auto_approve_count=auto_approve_count, clock=clock, audit=audit
         )
         self.renewals = Renewals(issuer, database, clock=clock)
-        self.revocations = Revocations(issuer, self.lists, clock=clock, audit=audit)
+        self.revocations = Revocations(issuer, self.lists, database, clock=clock, audit=audit)
         self._clock = clock
 
     def ca_certificate(self) -> Document:

@@ -19,6 +19,7 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.document import Document
 from caucase.authority.keyring import Ca, Keyring
 from caucase.authority.policy import CRL_PERIODS
+from caucase.authority.use_case import Work
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
@@ -54,22 +55,21 @@ class RevocationLists:
         """From a list's lastUpdate to its nextUpdate."""
         return CRL_PERIODS * self._keyring.period
 
-    def revoke_certificate(self, certificate: x509.Certificate, issuer: Ca) -> None:
-        """Revoke a certificate of this context's; AlreadyRevoked."""
+    def revocation_of(self, certificate: x509.Certificate, issuer: Ca) -> Work:
+        """What revokes a certificate of this context's; AlreadyRevoked."""
         end = not_after(certificate)
-        self._revoke(Serial(certificate.serial_number), issuer=issuer.key_id, end=end)
+        return self._revocation(Serial(certificate.serial_number), issuer=issuer.key_id, end=end)
 
-    def revoke_serial(self, serial: Serial) -> None:
-        """Revoke whatever has this serial, known or not; AlreadyRevoked."""
+    def revocation_of_serial(self, serial: Serial) -> Work:
+        """What revokes whatever has this serial, known or not; AlreadyRevoked."""
         with self._database.read() as transaction:
             known = issued.select(transaction, self._context, serial)
         if known is not None:
-            self._revoke(serial, issuer=known.issuer, end=from_seconds(known.not_after))
-        else:
-            last = max(ca.lifetime.not_after for ca in self._keyring.ensure(self._clock()).cas)
-            self._revoke(serial, issuer=revocations.UNKNOWN_ISSUER, end=last)
+            return self._revocation(serial, issuer=known.issuer, end=from_seconds(known.not_after))
+        last = max(ca.lifetime.not_after for ca in self._keyring.ensure(self._clock()).cas)
+        return self._revocation(serial, issuer=revocations.UNKNOWN_ISSUER, end=last)
 
-    def _revoke(self, serial: Serial, *, issuer: KeyId, end: datetime) -> None:
+    def _revocation(self, serial: Serial, *, issuer: KeyId, end: datetime) -> Work:
         now = self._clock()
         row = revocations.RevocationRow(
             serial=serial,
@@ -84,7 +84,7 @@ class RevocationLists:
                 raise AlreadyRevoked("This certificate is revoked already.")
             revocations.insert(transaction, self._context, row)
 
-        self._database.write(commit)
+        return commit
 
     def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> None:
         """Revoke what is on these lists, of CAs of this context, and not known here.

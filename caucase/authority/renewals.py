@@ -10,6 +10,7 @@ from cryptography import x509
 
 from caucase.authority.audit import AuditEvent
 from caucase.authority.issuer import Issuer
+from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.message import SignedMessage
@@ -37,7 +38,8 @@ class Renewals:
         self._database = database
         self._clock = clock
 
-    def renew(self, signed: SignedMessage, *, address: str) -> bytes:
+    @use_case
+    def renew(self, signed: SignedMessage, *, address: str) -> Steps[bytes]:
         """A new certificate, in PEM, for the holder of a valid one: who signed the message with its key.
 
         The same message again gets the same answer. Malformed, NotAcceptable, CertificateInvalid,
@@ -47,9 +49,10 @@ class Renewals:
         csr = load_request(signed.text("renew_csr_pem").encode("utf-8", "replace"))
         self._issuer.check_own(old)
         signed.check(public_key(old))
-        return self._renewed(old, csr, address=address)
+        return (yield from self._renewed(old, csr, address=address))
 
-    def replace(self, old: x509.Certificate, csr_pem: bytes, *, address: str) -> bytes:
+    @use_case
+    def replace(self, old: x509.Certificate, csr_pem: bytes, *, address: str) -> Steps[bytes]:
         """Like ``renew``, where possession of the key was proven in another way: by opening a backup with it.
 
         The certificate may have expired, for nobody could renew it while there was no server. The new key must be
@@ -60,9 +63,11 @@ class Renewals:
             raise NotAcceptable(
                 "The request is made with the key that is to be replaced.", "Make a new key for it."
             )
-        return self._renewed(old, csr, address=address)
+        return (yield from self._renewed(old, csr, address=address))
 
-    def _renewed(self, old: x509.Certificate, csr: x509.CertificateSigningRequest, *, address: str) -> bytes:
+    def _renewed(
+        self, old: x509.Certificate, csr: x509.CertificateSigningRequest, *, address: str
+    ) -> Steps[bytes]:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         now = self._clock()
         digest = hashlib.sha256(dump_der(old) + dump_der(csr)).digest()
@@ -70,7 +75,7 @@ class Renewals:
             answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
         if answered is None:
             certificate = self._issuer.certify(csr, Asked.by(old), auto_signed=profile.is_auto_signed(old))
-            answered = self._database.write(partial(self._store, old, digest, certificate, now))
+            answered = yield partial(self._store, old, digest, certificate, now)
             if answered == dump_der(certificate):
                 self._issuer.report(
                     AuditEvent.CERTIFICATE_RENEWED,

@@ -12,6 +12,7 @@ from cryptography import x509
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.issuer import Issuer
 from caucase.authority.principal import Principal
+from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.profile import Asked
@@ -61,7 +62,8 @@ class Requests:
         self._clock = clock
         self._audit = audit
 
-    def submit(self, csr_pem: bytes, *, address: str) -> RequestId:
+    @use_case
+    def submit(self, csr_pem: bytes, *, address: str) -> Steps[RequestId]:
         """Take a request, or recognise it. Malformed, NotAcceptable, DuplicateKey, QueueFull."""
         new = self._parsed(csr_pem, address)
         with self._database.read() as transaction:
@@ -88,14 +90,16 @@ class Requests:
                 self._store_certificate(transaction, request_id, signed)
             return request_id, True, signed is not None
 
-        request_id, is_new, is_signed = self._database.write(commit)
+        request_id: RequestId
+        request_id, is_new, is_signed = yield commit
         if is_new:
             self._report_submission(request_id, new)
         if is_signed and certificate is not None:
             self._report_signature(request_id, certificate, user="automatic", address=address)
         return request_id
 
-    def approve(self, csr_pem: bytes, *, by: Principal) -> bytes:
+    @use_case
+    def approve(self, csr_pem: bytes, *, by: Principal) -> Steps[bytes]:
         """Take a request that never crossed the network and sign it at once; the certificate in PEM.
 
         The queue's limit does not apply, so whoever runs the server cannot be shut out. A request that waits
@@ -114,7 +118,7 @@ class Requests:
             self._store_certificate(transaction, request_id, certificate)
             return request_id, dump_der(certificate)
 
-        request_id, der = self._database.write(commit)
+        request_id, der = yield commit
         if der == dump_der(certificate):
             self._report_signature(request_id, certificate, user=by.subject, address=_LOCAL)
         return dump_pem(load_certificate_der(der))
@@ -132,9 +136,10 @@ class Requests:
             rows = requests.select_pending(transaction, self.name)
         return [PendingRequest(id=row.id, csr_pem=dump_pem(load_request_der(row.csr))) for row in rows]
 
+    @use_case
     def sign(
         self, request_id: RequestId, *, by: Principal, address: str, template_pem: bytes | None = None
-    ) -> None:
+    ) -> Steps[None]:
         """Sign a pending request, with subject and extensions of the template's if there is one.
 
         NotFound if it is not pending (any more); Malformed, NotAcceptable for the template.
@@ -146,15 +151,14 @@ class Requests:
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
         certificate = self._issuer.certify(csr, asked, auto_signed=False)
-        store = partial(self._store_certificate, request_id=request_id, certificate=certificate)
-        if not self._database.write(store):
+        if not (yield partial(self._store_certificate, request_id=request_id, certificate=certificate)):
             raise NotFound(_NOT_PENDING)  # another user was faster
         self._report_signature(request_id, certificate, user=by.subject, address=address)
 
-    def reject(self, request_id: RequestId, *, by: Principal, address: str) -> None:
+    @use_case
+    def reject(self, request_id: RequestId, *, by: Principal, address: str) -> Steps[None]:
         """Forget a pending request; NotFound if it is not pending."""
-        delete = partial(requests.delete_pending, context=self.name, request_id=request_id)
-        if not self._database.write(delete):
+        if not (yield partial(requests.delete_pending, context=self.name, request_id=request_id)):
             raise NotFound(_NOT_PENDING)
         self._audit(
             AuditEvent.REQUEST_REJECTED,
@@ -164,7 +168,8 @@ class Requests:
             address=address,
         )
 
-    def certificate(self, request_id: RequestId) -> bytes:
+    @use_case
+    def certificate(self, request_id: RequestId) -> Steps[bytes]:
         """The certificate made for a request, in PEM; NotFound while it is pending, and once it is not kept."""
         row = self._select(request_id)
         if row is None or row.certificate is None:
@@ -173,14 +178,12 @@ class Requests:
         if row.read_at is None and kept is not None:
             now = self._clock()
             until = int((now + kept).timestamp())
-            self._database.write(
-                partial(
-                    requests.set_read,
-                    context=self.name,
-                    request_id=request_id,
-                    now=int(now.timestamp()),
-                    keep_until=until,
-                )
+            yield partial(
+                requests.set_read,
+                context=self.name,
+                request_id=request_id,
+                now=int(now.timestamp()),
+                keep_until=until,
             )
         return dump_pem(load_certificate_der(row.certificate))
 

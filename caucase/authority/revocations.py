@@ -8,23 +8,29 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.issuer import Issuer
 from caucase.authority.lists import RevocationLists
 from caucase.authority.principal import Principal
+from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core.message import SignedMessage
 from caucase.core.x509 import SERIAL_MAX, Serial, check_validity, load_certificate, public_key
 from caucase.errors import Malformed, NotAuthenticated
+from caucase.store import Database
 
 
 class Revocations:
     """The revocations of CAU or CAS. Thread-safe."""
 
-    def __init__(self, issuer: Issuer, lists: RevocationLists, *, clock: Clock, audit: AuditSink) -> None:
+    def __init__(
+        self, issuer: Issuer, lists: RevocationLists, database: Database, *, clock: Clock, audit: AuditSink
+    ) -> None:
         self.name = issuer.name
         self._issuer = issuer
         self._lists = lists
+        self._database = database
         self._clock = clock
         self._audit = audit
 
-    def revoke(self, message: SignedMessage, *, by: Principal | None, address: str) -> None:
+    @use_case
+    def revoke(self, message: SignedMessage, *, by: Principal | None, address: str) -> Steps[None]:
         """Revoke a certificate. A message signed with its key needs nobody; one without signature needs a
         user.
 
@@ -34,21 +40,22 @@ class Revocations:
             raise NotAuthenticated("A message without signature needs a user's certificate.")
         if message.is_null and "revoke_serial" in message.fields:
             serial = _serial(message.fields["revoke_serial"])
-            self._lists.revoke_serial(serial)
+            yield self._lists.revocation_of_serial(serial)
         else:
             certificate = load_certificate(message.text("revoke_crt_pem").encode("utf-8", "replace"))
             issuer = self._issuer.issuer_of(certificate)
             if not message.is_null:
                 message.check(public_key(certificate))
             check_validity(certificate, self._clock())
-            self._lists.revoke_certificate(certificate, issuer)
+            yield self._lists.revocation_of(certificate, issuer)
             serial = Serial(certificate.serial_number)
         user = "its holder" if by is None or not message.is_null else by.subject
         self._report(serial, user=user, address=address)
 
-    def revoke_own(self, certificate: x509.Certificate, *, user: str, address: str) -> None:
+    @use_case
+    def revoke_own(self, certificate: x509.Certificate, *, user: str, address: str) -> Steps[None]:
         """Revoke a certificate of this context's that was found in the database. CertificateInvalid, AlreadyRevoked."""
-        self._lists.revoke_certificate(certificate, self._issuer.issuer_of(certificate))
+        yield self._lists.revocation_of(certificate, self._issuer.issuer_of(certificate))
         self._report(Serial(certificate.serial_number), user=user, address=address)
 
     def _report(self, serial: Serial, *, user: str, address: str) -> None:

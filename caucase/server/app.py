@@ -73,7 +73,7 @@ def _endpoint(route: Route, context: ContextName | None) -> Endpoint:
         assert call is not None, "the first layer makes it"
         call.context_name = context
         if route.auth:
-            await call.authenticate()
+            call.authenticate()
         return await route.handler(call)
 
     return endpoint

@@ -12,9 +12,10 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from caucase.authority import ContextAuthority, ContextName, Principal
+from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
 from caucase.errors import Malformed, TooLarge
 from caucase.server import peer
+from caucase.server.carrying_out import CarryingOut
 from caucase.server.site import Service, Site
 
 P = ParamSpec("P")
@@ -53,16 +54,19 @@ class Call:
     def address(self) -> str:
         return peer.address(self.request)
 
+    def carry_out(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
+        """Run a use case; awaiting it gives what it returns or raises. It goes on also if the client does not wait."""
+        return CarryingOut(use_case, *args, **kwargs).outcome
+
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that may block, in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
 
-    async def authenticate(self) -> Principal:
+    def authenticate(self) -> Principal:
         """Find out who is calling; NotAuthenticated."""
         certificate = peer.certificate_der(self.request)
-        authenticate = self.service.authority.authenticate
-        self.principal = await self.run(authenticate, certificate, address=self.address)
+        self.principal = self.service.authority.authenticate(certificate, address=self.address)
         return self.principal
 
     async def body(self) -> bytes:

@@ -51,47 +51,47 @@ async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
 
 
 async def ca_certificate(call: Call) -> web.Response:
-    return represent(call.request, await call.run(call.context.ca_certificate), CA_CERTIFICATE)
+    return represent(call.request, call.context.ca_certificate(), CA_CERTIFICATE)
 
 
 async def ca_chain(call: Call) -> web.Response:
-    return represent(call.request, await call.run(call.context.ca_chain), JSON)
+    return represent(call.request, call.context.ca_chain(), JSON)
 
 
 async def https_ca(call: Call) -> web.Response:
-    return represent(call.request, await call.run(call.service.authority.https_ca), JSON)
+    return represent(call.request, call.service.authority.https_ca(), JSON)
 
 
 async def submit(call: Call) -> web.Response:
     csr_pem = await call.body()
-    request_id = await call.run(call.context.requests.submit, csr_pem, address=call.address)
+    request_id = await call.carry_out(call.context.requests.submit, csr_pem, address=call.address)
     return web.Response(status=201, headers={"Location": str(request_id)})
 
 
 async def request(call: Call) -> web.Response:
-    return _pem(await call.run(call.context.requests.request, _request_id(call)), CSR)
+    return _pem(call.context.requests.request(_request_id(call)), CSR)
 
 
 async def pending(call: Call) -> web.Response:
-    waiting = await call.run(call.context.requests.pending)
+    waiting = call.context.requests.pending()
     entries = [{"id": str(entry.id), "csr": entry.csr_pem.decode("ascii")} for entry in waiting]
     return web.Response(body=json.dumps(entries).encode("ascii"), content_type=JSON)
 
 
 async def reject(call: Call) -> web.Response:
-    await call.run(call.context.requests.reject, _request_id(call), by=call.user, address=call.address)
+    await call.carry_out(call.context.requests.reject, _request_id(call), by=call.user, address=call.address)
     return web.Response(status=204)
 
 
 async def certificate(call: Call) -> web.Response:
-    return _pem(await call.run(call.context.requests.certificate, _request_id(call)), CERTIFICATE)
+    return _pem(await call.carry_out(call.context.requests.certificate, _request_id(call)), CERTIFICATE)
 
 
 async def sign(call: Call) -> web.Response:
     request_id, template_pem = _request_id(call), await call.body()
     if template_pem and not call.has_type(CSR):
         raise Malformed(f"A request to take subject and extensions from must be sent as {CSR}.")
-    await call.run(
+    await call.carry_out(
         call.context.requests.sign,
         request_id,
         by=call.user,
@@ -103,21 +103,21 @@ async def sign(call: Call) -> web.Response:
 
 async def renew(call: Call) -> web.Response:
     signed = await _message(call)
-    return _pem(await call.run(call.context.renewals.renew, signed, address=call.address), CERTIFICATE)
+    return _pem(await call.carry_out(call.context.renewals.renew, signed, address=call.address), CERTIFICATE)
 
 
 async def revoke(call: Call) -> web.Response:
     signed = await _message(call)
     # A signature speaks for itself, whoever delivers it; without one the caller must be a user.
-    by = await call.authenticate() if signed.is_null else None
-    await call.run(call.context.revocations.revoke, signed, by=by, address=call.address)
+    by = call.authenticate() if signed.is_null else None
+    await call.carry_out(call.context.revocations.revoke, signed, by=by, address=call.address)
     return web.Response(status=204)
 
 
 async def _message(call: Call) -> SignedMessage:
     if not call.has_type(JSON):
         raise Malformed(f"A signed message must be sent as {JSON}, in UTF-8.")
-    return await call.run(message.parse, await call.body())
+    return message.parse(await call.body())
 
 
 def _request_id(call: Call) -> RequestId:

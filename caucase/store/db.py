@@ -105,6 +105,10 @@ class Database:
         ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it
         raises, its changes alone are undone and the exception arrives here. StoreError when the commit fails.
         """
+        return self.submit(work).result()
+
+    def submit(self, work: Callable[[Transaction], _T]) -> Future[_T]:
+        """Like ``write``, for somebody who does not wait here: the future has the result, or what was raised."""
         job = _Write(work)
         with self._lock:
             if self._closed:
@@ -115,9 +119,7 @@ class Database:
                 )
                 self._writer.start()
             self._queue.put(job)
-        with store_errors(self.path):
-            result: _T = job.future.result()
-            return result
+        return job.future
 
     def settle(self) -> None:
         """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
@@ -202,11 +204,34 @@ class Database:
             try:
                 if connection is None:
                     connection = self._connect()
-                _commit(connection, batch)
+                self._commit(connection, batch)
             except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it, whatever it is
                 for job in batch:
                     if not job.future.done():
-                        job.future.set_exception(error)
+                        job.future.set_exception(store_error(self.path, error))
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
+        """Run a batch in one transaction; each result is set only after the commit."""
+        results: list[tuple[_Write, Any]] = []
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for job in batch:
+                connection.execute("SAVEPOINT job")
+                try:
+                    results.append((job, job.work(connection)))
+                except Exception as error:
+                    if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
+                        raise
+                    connection.execute("ROLLBACK TO job")
+                    job.future.set_exception(store_error(self.path, error))
+                connection.execute("RELEASE job")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        for job, result in results:
+            job.future.set_result(result)
 
     def _next_batch(self) -> list[_Write]:
         """At least one write, and whatever else is waiting; empty when there will be no more."""
@@ -239,37 +264,22 @@ def schema_versions(path: Path) -> tuple[int, int]:
     return found, len(MIGRATIONS)
 
 
-def _commit(connection: sqlite3.Connection, batch: list[_Write]) -> None:
-    """Run a batch in one transaction; each result is set only after the commit."""
-    results: list[tuple[_Write, Any]] = []
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        for job in batch:
-            connection.execute("SAVEPOINT job")
-            try:
-                results.append((job, job.work(connection)))
-            except Exception as error:
-                if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
-                    raise
-                connection.execute("ROLLBACK TO job")
-                job.future.set_exception(error)
-            connection.execute("RELEASE job")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    for job, result in results:
-        job.future.set_result(result)
-
-
 @contextlib.contextmanager
 def store_errors(path: Path) -> Iterator[None]:
     """What SQLite says of the database at ``path``, as StoreError."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"The database {path} cannot be used: {error}.") from error
+        raise store_error(path, error) from error
+
+
+def store_error(path: Path, error: Exception) -> Exception:
+    """What SQLite says of the database at ``path``, as StoreError; any other exception as it is."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    told = StoreError(f"The database {path} cannot be used: {error}.")
+    told.__cause__ = error
+    return told
 
 
 def _prepare_file(path: Path, *, create: bool) -> None:

@@ -13,7 +13,7 @@ from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.x509 import Serial, load_certificate, load_crl_der, revocation_date
 from caucase.errors import Conflict, Malformed, Untrusted
 
-from .world import PERIOD, POLICY, World, at_once, lists, number, serials
+from .world import ADDRESS, BOSS, PERIOD, POLICY, World, at_once, lists, number, serials
 
 
 @pytest.fixture
@@ -165,7 +165,8 @@ def test_what_stays_on_the_list(world: World, authority: Authority, ca) -> None:
     assert all(serials(one) == {11} for one in lists(authority.services).values())
     world.clock.advance(days=2)
     authority.maintain()
-    authority.services.lists.revoke_serial(Serial(99))
+    named = message.null({"revoke_serial": 99})
+    authority.services.revocations.revoke(named, by=BOSS, address=ADDRESS)
     assert all(serials(one) == {99} for one in lists(authority.services).values())
 
 

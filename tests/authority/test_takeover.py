@@ -81,7 +81,8 @@ def test_a_kept_certificate_is_renewed_and_revoked_by_its_serial(
     authority = world.start()
     renewed = renew(authority.services, world.renewal(kept, key, keys("ec:P-256", 2)))
     assert renewed.issuer == kept.issuer
-    authority.services.lists.revoke_serial(kept.serial_number)
+    named = message.null({"revoke_serial": kept.serial_number})
+    authority.services.revocations.revoke(named, by=BOSS, address=ADDRESS)
     (one,) = lists(authority.services).values()
     assert serials(one) == {kept.serial_number}
 
