@@ -114,7 +114,7 @@ class _Layers:
             if (
                 self._site.is_ending
                 or response.status == _TOO_LARGE
-                or (call is not None and call.is_uninvited)
+                or (call is not None and call.must_close)
             ):
                 response.force_close()
             return response
@@ -134,6 +134,7 @@ class _Layers:
         """Refuse what pages of other origins may not do, tell browsers what they may, answer pre-flights."""
         call = call_of(request)
         assert call is not None, "the first layer makes it"
+        call.check_load()
         service, origin = call.service, request.headers.get("Origin")
         said = Consent()
 

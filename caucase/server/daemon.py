@@ -23,6 +23,7 @@ from caucase import clock
 from caucase.appliance import Appliance
 from caucase.config.schema import ServerConfig
 from caucase.errors import CaucaseError, StoreError
+from caucase.host.descriptors import allow_descriptors
 from caucase.host.events import Audit
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.host.notify import Notifier
@@ -30,6 +31,7 @@ from caucase.host.sockets import BACKLOG, Listeners
 from caucase.jobs.maintenance import maintain
 from caucase.server.app import create_app, make_service
 from caucase.server.connection import connection_factory
+from caucase.server.limits import Kind, Limits
 from caucase.server.site import Site
 from caucase.server.tls import Tls
 
@@ -56,6 +58,7 @@ class ServerEvent(enum.Enum):
     STOPPED = "server_stopped"
     UNCONFIGURED = "server_unconfigured"
     RELOADED = "configuration_reloaded"
+    LIMIT_EXCEEDED = "limit_exceeded"
 
 
 class Daemon:
@@ -66,7 +69,9 @@ class Daemon:
         self._notifier = notifier
         self._audit = audit
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
-        self._site = Site(executor=self._executor)
+        self._site = Site(
+            executor=self._executor, report=self._tell_refusals, descriptors=allow_descriptors()
+        )
         self._appliance = Appliance(audit)
         self._tls = Tls(self._site)
         self._idle_timeout = timedelta()
@@ -99,7 +104,7 @@ class Daemon:
     async def _serve(self, runner: web.AppRunner, listeners: Listeners) -> None:
         loop = asyncio.get_running_loop()
         assert runner.server is not None, "the runner has been set up"
-        factory = connection_factory(runner.server)
+        factory = connection_factory(runner.server, self._site)
         servers = [
             await loop.create_server(factory, sock=listener, backlog=BACKLOG) for listener in listeners.http
         ]
@@ -134,6 +139,7 @@ class Daemon:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._site.throttle.tick(all_of_it=True)
             self._audit(ServerEvent.STOPPED, reason=self._reason)
 
     # Configuration
@@ -145,6 +151,7 @@ class Daemon:
             config = await loop.run_in_executor(self._executor, self._load)
             # Applied before anything can fail: it is about the process, not about the authority.
             self._idle_timeout = config.idle_timeout
+            self._site.limits = Limits.of(config)
             wants_access_log = (
                 not self._notifier.supervised if config.access_log is None else config.access_log
             )
@@ -174,6 +181,9 @@ class Daemon:
     @property
     def _netloc(self) -> str | None:
         return None if self._site.service is None else str(self._site.service.netloc)
+
+    def _tell_refusals(self, kind: Kind, count: int, address: str) -> None:
+        self._audit(ServerEvent.LIMIT_EXCEEDED, limit=kind, count=count, address=address)
 
     # While it runs
 

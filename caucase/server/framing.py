@@ -17,14 +17,18 @@ NONSENSE = b"\0\r\n\r\n"
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # RFC 9110 section 5.6.2
 _TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
-_REQUEST_LINE = re.compile(rb"(%s) ([!\"$-~]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)  # no fragment: RFC 9112, 3.2
+_REQUEST_LINE = re.compile(
+    rb"(%s) ([!\"$-~]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN
+)  # no fragment: RFC 9112, 3.2
 _FIELDS = re.compile(rb"(?:%s:%s\r\n)*\r\n" % (_TOKEN, _TEXT))
 _OF_INTEREST = re.compile(
     rb"^(content-length|transfer-encoding|host|upgrade):[\t ]*(.*?)[\t ]*\r\n", re.IGNORECASE | re.MULTILINE
 )
 _UPGRADE = re.compile(rb"(?<=\n)upgrade:.*\n", re.IGNORECASE)
-_ABSOLUTE = re.compile(rb"https?://[0-9A-Za-z.:\[\]_~%-]+(?=[/?]|$)", re.IGNORECASE)  # RFC 9112 section 3.2.2
-_HOST = re.compile(rb"[0-9A-Za-z.:\[\]_~%-]*")
+# RFC 3986 section 3.2.2, without what no name of a host has.
+_AUTHORITY = rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%-]+)(?::[0-9]*)?"
+_ABSOLUTE = re.compile(rb"https?://%s(?=[/?]|$)" % _AUTHORITY, re.IGNORECASE)  # RFC 9112 section 3.2.2
+_HOST = re.compile(rb"(?:%s)?" % _AUTHORITY)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})(?:[\t ]*;%s)?\r\n" % _TEXT)
@@ -83,6 +87,11 @@ class Gate:
     def is_between(self) -> bool:
         """Whether the next byte would be the first of a request."""
         return self._part is _Part.HEAD and not self._tail
+
+    @property
+    def expects_head(self) -> bool:
+        """Whether what comes next belongs to a head."""
+        return self._part is _Part.HEAD
 
     @property
     def in_head(self) -> bool:

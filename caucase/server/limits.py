@@ -1,4 +1,4 @@
-"""What one client may take, and all of them together: the numbers, the counting of connections, and how refusals are told.
+"""What one client may take, and all together: the numbers, the counting of connections, the telling of refusals.
 
 Pure: it holds no socket, reads no clock, and all that it remembers is bounded by the limits themselves.
 """
@@ -64,7 +64,7 @@ DEFAULT_LIMITS = Limits.of(ServerConfig())
 
 
 class Kind(enum.StrEnum):
-    """What was too much, as the journal names it: by the option, without ``limit_`` in front."""
+    """What was too much, as the journal names it: by the option, mostly, without ``limit_`` in front."""
 
     HEADER = "header"  # size, count and length of the URL: what is wrong there is wrong with one client
     HEADER_TIME = "header_time"
@@ -73,6 +73,7 @@ class Kind(enum.StrEnum):
     REQUESTS = "requests"
     CONNECTIONS = "connections"
     CONNECTIONS_PER_ADDRESS = "connections_per_address"
+    PENDING = "pending"  # service_max_csr and user_max_csr
     PENDING_PER_ADDRESS = "pending_per_address"
 
 

@@ -12,7 +12,11 @@ LOCAL = "local"
 
 def address(request: web.BaseRequest) -> str:
     """The IP address of the peer, without port; ``local`` for a connection over a Unix socket."""
-    name = request.get_extra_info("peername")
+    return address_of(request.get_extra_info("peername"))
+
+
+def address_of(name: object) -> str:
+    """The same of what a socket calls its peer."""
     if not isinstance(name, tuple):
         return LOCAL
     host = str(name[0])

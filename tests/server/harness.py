@@ -137,7 +137,7 @@ async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket
     runner = web.AppRunner(create_app(site))
     await runner.setup()
     assert runner.server is not None
-    factory = connection_factory(runner.server)
+    factory = connection_factory(runner.server, site)
     loop = asyncio.get_running_loop()
     await loop.create_server(factory, sock=http)
     await loop.create_server(factory, sock=https, ssl=tls.context)

@@ -14,12 +14,13 @@ import pytest
 from caucase import __version__
 from caucase.errors import NotConfigured, StoreError
 from caucase.host.journal import ACCESS_LOGGER
-from caucase.server.call import BODY_LIMIT
+from caucase.server.limits import DEFAULT_LIMITS
 
 from .harness import Server
 from .material import make
 from .wire import ADDRESS, SECONDS, Client, read_from
 
+BODY_LIMIT = DEFAULT_LIMITS.body_size
 LONG = "The body is larger than 10485760 bytes."
 
 
