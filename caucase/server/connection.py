@@ -26,8 +26,6 @@ from caucase.server.site import Site
 
 SERVER = f"caucased/{__version__}"
 
-# How often connections are looked at. One timer for all of them: a timer each would cost more than the request.
-_LOOK_SECONDS = 1.0
 # aiohttp's own timer, which does not know when a request has begun.
 _NEVER = 10 * 365 * 86400.0
 # Bytes that a client has to take of an answer within ``limit_send_time``; and what the kernel holds unsent of one.
@@ -38,52 +36,25 @@ _LIMITS = {408: Kind.HEADER_TIME, 414: Kind.HEADER, 431: Kind.HEADER}
 _logger = logging.getLogger(__name__)
 
 
-def connection_factory(server: web.Server, site: Site) -> Callable[[], asyncio.Protocol]:
-    """What ``loop.create_server`` needs; ``server`` is that of an ``AppRunner`` that has been set up."""
-    return _Watch(server, site).connection
-
-
-class _Watch:
-    """Makes connections, and looks after them as long as there are any."""
-
-    def __init__(self, server: web.Server, site: Site) -> None:
-        self._server = server
-        self._site = site
-        self._loop = asyncio.get_running_loop()
-        self._is_due = False
-
-    def connection(self) -> Connection:
-        self._again()
-        return Connection(self._server, self._site, loop=self._loop)
-
-    def _again(self) -> None:
-        if not self._is_due:
-            self._is_due = True
-            self._loop.call_later(_LOOK_SECONDS, self._look)
-
-    def _look(self) -> None:
-        now = self._loop.time()
-        connections = self._server.connections
-        for connection in connections:
-            assert isinstance(connection, Connection), "there are no others"
-            connection.look(now)
-        self._site.throttle.tick()
-        self._is_due = False
-        if connections or self._site.throttle.has_more:
-            self._again()
-
-
 class Connection(web.RequestHandler):
     """aiohttp's, behind a gate and with limits. Errors are told as everywhere else; a stranger's mistake is no
     traceback.
     """
 
     __slots__ = (
-        "_address", "_gate", "_has_served", "_is_admitted", "_is_answering", "_is_held", "_limits", "_moment",
-        "_refusal", "_rest", "_site", "_unsent", "_unsent_since", "_wire",
+        "_address", "_gate", "_gone", "_has_served", "_is_answering", "_is_held", "_limits", "_moment", "_refusal",
+        "_rest", "_site", "_unsent", "_unsent_since", "_wire",
     )  # fmt: skip
 
-    def __init__(self, manager: web.Server, site: Site, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        manager: web.Server,
+        site: Site,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        gone: Callable[[], None],
+    ) -> None:
+        """``gone`` is called when the connection is lost."""
         limits = site.limits
         super().__init__(
             manager,
@@ -98,12 +69,12 @@ class Connection(web.RequestHandler):
             max_field_size=limits.head.size,
             max_headers=limits.head.count + 1,
         )
+        self._gone = gone
         self._site = site
         self._limits = limits
         self._gate = Gate(limits.head)
         self._address = ""
         self._wire: asyncio.Transport | None = None
-        self._is_admitted = False
         self._has_served = False
         self._is_answering = False
         # Of the next request, which has come too early; ``_is_held``: and therefore nothing is read.
@@ -120,14 +91,6 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "listeners are of the stream kind"
         self._address = peer.address_of(transport.get_extra_info("peername"))
-        refusal = self._site.admission.admit(self._address)
-        if refusal is not None:
-            self._site.throttle.refused(refusal.value, self._address)
-            if transport.get_extra_info("sslcontext") is None:
-                transport.write(refusal.answer)
-            transport.close()
-            return
-        self._is_admitted = True
         self._wire = transport
         if self._address != peer.LOCAL:
             # Else a client that does not read has megabytes of the kernel's memory, and nobody sees how slow it is.
@@ -135,16 +98,14 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._is_admitted:
-            self._site.admission.release(self._address)
-            self._gate.end()
-            self._wire = None
-            super().connection_lost(exc)
+        self._gate.end()
+        self._wire = None
+        super().connection_lost(exc)
+        self._gone()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_admitted:
-            self._rest += data
-            self._advance()
+        self._rest += data
+        self._advance()
 
     def resume_writing(self) -> None:
         self._unsent = 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from caucase.config.schema import ServerConfig
 from caucase.core.network import network_of
+from caucase.host.events import Audit
 from caucase.server.framing import HeadLimits
 from caucase.server.peer import LOCAL
 
@@ -19,8 +20,9 @@ from caucase.server.peer import LOCAL
 # which takes as long as the idle ones among them live; any other refusal is over in a moment.
 RETRY_SECONDS = 10
 
-# Descriptors that are no connections: listeners, the database and its log in each thread, files, the journal.
-RESERVED_DESCRIPTORS = 256
+# Descriptors of a worker that are no connections: the database with its log for each thread, keys that are read, the
+# daemon's channel, the journal.
+RESERVED_DESCRIPTORS = 64
 
 _REPORT_SECONDS = 60.0
 
@@ -41,7 +43,8 @@ class Limits:
     connections_per_address: int
 
     @classmethod
-    def of(cls, config: ServerConfig) -> Limits:
+    def of(cls, config: ServerConfig, *, capacity: int | None = None) -> Limits:
+        """``capacity``: how many connections the machine can serve, however many are configured."""
         return cls(
             head=HeadLimits(
                 size=config.limit_header_size,
@@ -55,7 +58,7 @@ class Limits:
             idle_time=config.limit_idle_time.total_seconds(),
             send_time=config.limit_send_time.total_seconds(),
             requests=config.limit_requests,
-            connections=config.limit_connections,
+            connections=min(config.limit_connections, capacity or config.limit_connections),
             connections_per_address=config.limit_connections_per_address,
         )
 
@@ -111,9 +114,7 @@ class Admission:
     are many.
     """
 
-    def __init__(self, limits: Limits, *, descriptors: int | None = None) -> None:
-        """``descriptors``: how many files this process may have open, ``None`` for any number."""
-        self._most = math.inf if descriptors is None else max(1, descriptors - RESERVED_DESCRIPTORS)
+    def __init__(self, limits: Limits) -> None:
         self._by_network: dict[str, int] = {}
         self._count = 0
         self.limits = limits
@@ -125,7 +126,7 @@ class Admission:
 
     def admit(self, address: str) -> Refusal | None:
         """Count a connection from that address (``local``: a Unix socket, which only ``all`` counts), or refuse it."""
-        if self._count >= min(self.limits.connections, self._most):
+        if self._count >= self.limits.connections:
             return Refusal.TOO_MANY
         if address != LOCAL:
             network = network_of(address)
@@ -151,6 +152,17 @@ class Admission:
 
 Report = Callable[[Kind, int, str], None]
 """Called with a kind of limit, how often it was exceeded since the last report, and one of the addresses."""
+
+
+class LimitEvent(enum.Enum):
+    """What is told of limits in the journal."""
+
+    EXCEEDED = "limit_exceeded"
+
+
+def report_refusals(audit: Audit, kind: Kind, count: int, address: str) -> None:
+    """A ``Report`` to an audit log."""
+    audit(LimitEvent.EXCEEDED, limit=kind, count=count, address=address)
 
 
 class Throttle:

@@ -6,7 +6,6 @@ It never outlives the event loop, and nothing of a single request is kept here.
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,9 +15,7 @@ from caucase.authority import Authority, ContextName, Document
 from caucase.clock import monotonic
 from caucase.core.netloc import NetLoc
 from caucase.server.cors import Consents, Origins
-from caucase.server.limits import DEFAULT_LIMITS, Admission, Kind, Limits, Report, Throttle
-
-_logger = logging.getLogger(__name__)
+from caucase.server.limits import DEFAULT_LIMITS, Report, Throttle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,41 +34,24 @@ class Service:
     hal: Mapping[tuple[ContextName | None, bool], Document]
 
 
-def log_refusals(kind: Kind, count: int, address: str) -> None:
-    """For a site without an audit log."""
-    _logger.warning("Refused %d times: %s, for example to %s.", count, kind, address)
-
-
 class Site:
     """``service`` is ``None`` without a usable configuration; ``problem`` then tells clients why.
 
     ``executor`` runs everything that may block. ``is_ending``: the process ends
-    once the requests in flight are answered. ``admission``: the connections that there are. ``throttle``: hears
-    of what is refused because it was too much.
+    once the requests in flight are answered. ``limits``: those for new connections and requests. ``throttle``: hears
+    of what is refused because it was too much, and calls ``report``.
     """
 
-    def __init__(
-        self, *, executor: Executor, report: Report = log_refusals, descriptors: int | None = None
-    ) -> None:
-        """``report``: what the throttle calls. ``descriptors``: how many files may be open."""
+    def __init__(self, *, executor: Executor, report: Report) -> None:
         self.executor = executor
         self.service: Service | None = None
         self.problem = "The server is starting."
         self.is_ending = False
-        self.admission = Admission(DEFAULT_LIMITS, descriptors=descriptors)
+        self.limits = DEFAULT_LIMITS
         self.throttle = Throttle(report, monotonic=monotonic)
         self._in_flight = 0
         self._uploading = 0
         self._last = monotonic()
-
-    @property
-    def limits(self) -> Limits:
-        """Those for new connections and new requests."""
-        return self.admission.limits
-
-    @limits.setter
-    def limits(self, limits: Limits) -> None:
-        self.admission.limits = limits
 
     @property
     def is_overloaded(self) -> bool:

@@ -22,7 +22,8 @@ from caucase.config.schema import ServerConfig
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 from caucase.server.app import create_app, make_service
-from caucase.server.connection import connection_factory
+from caucase.server.connections import Connections
+from caucase.server.limits import Kind
 from caucase.server.site import Site
 from caucase.server.tls import Tls
 from caucase.store import Database
@@ -56,8 +57,15 @@ class Server:
     """A running server. ``client`` talks to it."""
 
     def __init__(
-        self, folder: Path, port: int, loop: asyncio.AbstractEventLoop, site: Site, tls: Tls
+        self,
+        folder: Path,
+        port: int,
+        loop: asyncio.AbstractEventLoop,
+        site: Site,
+        tls: Tls,
+        refusals: list[tuple[Kind, int, str]],
     ) -> None:
+        self.refusals = refusals
         self.folder = folder
         self.port = port
         self.site = site
@@ -119,11 +127,12 @@ def running(folder: Path) -> Iterator[Server]:
     thread.start()
     http, https = _listeners()
     with ThreadPoolExecutor(4) as executor:
-        site = Site(executor=executor)
+        refusals: list[tuple[Kind, int, str]] = []
+        site = Site(executor=executor, report=lambda *refusal: refusals.append(refusal))
         tls = Tls(site)
         try:
             runner = asyncio.run_coroutine_threadsafe(_serve(site, tls, http, https), loop).result(SECONDS)
-            yield Server(folder, http.getsockname()[1], loop, site, tls)
+            yield Server(folder, http.getsockname()[1], loop, site, tls, refusals)
             asyncio.run_coroutine_threadsafe(_end(runner), loop).result(SECONDS)
         finally:
             loop.call_soon_threadsafe(loop.stop)
@@ -137,11 +146,19 @@ async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket
     runner = web.AppRunner(create_app(site))
     await runner.setup()
     assert runner.server is not None
-    factory = connection_factory(runner.server, site)
-    loop = asyncio.get_running_loop()
-    await loop.create_server(factory, sock=http)
-    await loop.create_server(factory, sock=https, ssl=tls.context)
+    connections = Connections(runner.server, site, tls)
+    # Nobody holds them: they are among the tasks that end with the loop.
+    for listener, secure in ((http, False), (https, True)):
+        listener.setblocking(False)
+        asyncio.create_task(_accept(connections, listener, secure=secure))  # noqa: RUF006 - as above
     return runner
+
+
+async def _accept(connections: Connections, listener: socket.socket, *, secure: bool) -> None:
+    """As the daemon does in another process."""
+    while True:
+        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        connections.serve(connection, secure=secure, gone=lambda: None)
 
 
 async def _end(runner: web.AppRunner) -> None:
