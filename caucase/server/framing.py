@@ -120,14 +120,15 @@ class Gate:
     def _head(self, data: bytes) -> tuple[bytes, bytes]:
         # RFC 9112 section 2.2: one empty line before a request is to be ignored.
         start = 2 if data.startswith(b"\r\n") else 0
-        end = data.find(_END, max(start, len(self._tail) - len(_END)))
-        if end < 0 or end > self._limits.size:
+        found = data.find(_END, max(start, len(self._tail) - len(_END)))
+        end = found + len(_END)
+        if found < 0 or end - start > self._limits.size:
             self._check_beginning(data[start:])
             self._tail = data
             return b"", b""
         self._tail = b""
-        head = self._accept(data[start : end + len(_END)])
-        rest = data[end + len(_END) :]
+        head = self._accept(data[start:end])
+        rest = data[end:]
         if self._part is _Part.HEAD:
             return head, rest
         body, rest = self._body(rest)
@@ -138,7 +139,7 @@ class Gate:
         line, ended, _ = data.partition(b"\r\n")
         if len(line) > self._limits.url_length + _REQUEST_LINE_REST:
             raise Refused(414)
-        if len(data) > self._limits.size:
+        if len(data) >= self._limits.size:
             raise Refused(431)
         if ended:
             self._request_line(data)
