@@ -28,6 +28,8 @@ SERVER = f"caucased/{__version__}"
 
 # aiohttp's own timer, which does not know when a request has begun.
 _NEVER = 10 * 365 * 86400.0
+# Seconds for the rest of a body that nobody wants, so that a client that is still sending sees the answer.
+_LINGERING = 2.0
 # Bytes that a client has to take of an answer within ``limit_send_time``; and what the kernel holds unsent of one.
 _STEP = 64 * 1024
 # Statuses of refusals that are about a limit; the others are mistakes of a client, and not told.
@@ -64,6 +66,7 @@ class Connection(web.RequestHandler):
             # A small body would become a large one, and no client of this protocol compresses.
             auto_decompress=False,
             keepalive_timeout=_NEVER,
+            lingering_time=_LINGERING,
             # Never reached, for the gate is in front.
             max_line_size=limits.head.size,
             max_field_size=limits.head.size,
@@ -197,6 +200,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun, and cannot become another")
         response = problems.bare(self._refusal or status)
         response.headers["Server"] = SERVER
+        response.headers["Connection"] = "close"  # also where aiohttp answers in HTTP/1.0, which has no other
         response.force_close()
         return response
 

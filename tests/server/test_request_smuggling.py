@@ -2,8 +2,8 @@
 
 Each is followed by a second one. Where the end of the first is in doubt there is one answer, an error, and then the
 connection ends: the second must never be answered. What is answered is the same with every version of aiohttp, which is
-why a gate is in front of its parser (``caucase.server.framing``); Debian 12's alone answers a second request in 14 of these
-cases where one is here.
+why a gate is in front of its parser (``caucase.server.framing``). Without it Debian 12's aiohttp 3.8.4 answers the second
+request in 28 of these cases, and writes a traceback in 4; aiohttp 3.14.5 answers it in 11.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import socket
 
 import pytest
 
-from .harness import Server
 from .wire import ADDRESS, SECONDS, Client
 
 SECOND = b"GET /nothing HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"  # 404
@@ -197,9 +196,7 @@ def test_byte_by_byte(client: Client, name: str) -> None:
     assert statuses(answers) == [status, 404]
 
 
-def test_many_requests_at_once_are_answered_in_order_without_being_kept(
-    client: Client, server: Server
-) -> None:
+def test_many_requests_at_once_are_answered_in_order_without_being_kept(client: Client) -> None:
     """What comes before its turn waits where it is: in the kernel, and at its sender's."""
     many = 500
     data = b"".join(
