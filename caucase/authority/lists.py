@@ -23,7 +23,7 @@ from caucase.authority.use_case import Work
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, not_after, revocation_date
+from caucase.core.x509 import CRL, KeyId, Serial, not_after, revocation_date, to_pem
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, issued, revocations, settings
 from caucase.store.revocations import CrlDates
@@ -155,7 +155,7 @@ class RevocationLists:
         if document is None:
             row = revocations.select_list(transaction, self._context, issuer)
             assert row is not None  # its number was read in the same transaction
-            body = crl.to_pem(row.der) if pem else row.der
+            body = to_pem(row.der, CRL) if pem else row.der
             document = Document.of(body, from_seconds(row.this_update))
             outdated = [old for old in list(self._ready) if old[0] == issuer and old[1] != number]
             for old in outdated:

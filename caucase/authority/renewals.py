@@ -16,14 +16,14 @@ from caucase.core import profile
 from caucase.core.message import SignedMessage
 from caucase.core.profile import Asked
 from caucase.core.x509 import (
+    CERTIFICATE,
     dump_der,
-    dump_pem,
     key_id,
     load_certificate,
-    load_certificate_der,
     load_request,
     public_key,
     spki,
+    to_pem,
 )
 from caucase.errors import NotAcceptable
 from caucase.store import Database, Transaction, issued
@@ -83,7 +83,7 @@ class Renewals:
                     address=address,
                     renewed_from=f"{old.serial_number:x}",
                 )
-        return dump_pem(load_certificate_der(answered))
+        return to_pem(answered, CERTIFICATE)
 
     def _store(
         self,

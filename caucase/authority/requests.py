@@ -17,13 +17,15 @@ from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.profile import Asked
 from caucase.core.x509 import (
+    CERTIFICATE,
+    REQUEST,
     dump_der,
-    dump_pem,
     key_id,
-    load_certificate_der,
     load_request,
-    load_request_der,
+    load_stored_certificate,
+    load_stored_request,
     public_key,
+    to_pem,
 )
 from caucase.errors import CertificateInvalid, NotFound, QueueFull, QueueShareFull, StoreError
 from caucase.store import Database, Transaction, requests, settings
@@ -118,20 +120,20 @@ class Requests:
         request_id, der = yield commit
         if der == dump_der(certificate):
             self._report_signature(request_id, certificate, user=by.subject, address=_LOCAL)
-        return dump_pem(load_certificate_der(der))
+        return to_pem(der, CERTIFICATE)
 
     def request(self, request_id: RequestId) -> bytes:
         """A request, pending or signed and still kept, in PEM; NotFound."""
         row = self._select(request_id)
         if row is None:
             raise NotFound(_NO_REQUEST)
-        return dump_pem(load_request_der(row.csr))
+        return to_pem(row.csr, REQUEST)
 
     def pending(self) -> list[PendingRequest]:
         """What waits for a decision, longest first."""
         with self._database.read() as transaction:
             rows = requests.select_pending(transaction, self.name)
-        return [PendingRequest(id=row.id, csr_pem=dump_pem(load_request_der(row.csr))) for row in rows]
+        return [PendingRequest(id=row.id, csr_pem=to_pem(row.csr, REQUEST)) for row in rows]
 
     @use_case
     def sign(
@@ -144,7 +146,7 @@ class Requests:
         row = self._select(request_id)
         if row is None or row.certificate is not None:
             raise NotFound(_NOT_PENDING)
-        csr = load_request_der(row.csr)
+        csr = load_stored_request(row.csr)
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
         certificate = self._issuer.certify(csr, asked, auto_signed=False)
@@ -182,7 +184,7 @@ class Requests:
                 now=int(now.timestamp()),
                 keep_until=until,
             )
-        return dump_pem(load_certificate_der(row.certificate))
+        return to_pem(row.certificate, CERTIFICATE)
 
     def _check_queue(self, transaction: Transaction, address: str) -> None:
         """Whether one more request from that address may wait; QueueFull, QueueShareFull."""
@@ -196,7 +198,7 @@ class Requests:
 
     def _check_not_revoked(self, transaction: Transaction, der: bytes) -> None:
         try:
-            self._issuer.check_not_revoked(transaction, load_certificate_der(der))
+            self._issuer.check_not_revoked(transaction, load_stored_certificate(der))
         except CertificateInvalid:
             raise CertificateInvalid(
                 "The certificate for this request has been revoked.", "Make a new key and a new request."
@@ -215,7 +217,7 @@ class Requests:
         )
 
     def _certified(self, new: NewRequest, *, auto_signed: bool) -> x509.Certificate:
-        csr = load_request_der(new.csr)
+        csr = load_stored_request(new.csr)
         return self._issuer.certify(csr, Asked.by(csr), auto_signed=auto_signed)
 
     def _is_automatic(self, transaction: Transaction) -> bool:
@@ -252,7 +254,7 @@ class Requests:
             context=self.name,
             csr_id=request_id,
             key_id=new.key_id.hex(),
-            subject=load_request_der(new.csr).subject.rfc4514_string(),
+            subject=load_stored_request(new.csr).subject.rfc4514_string(),
             address=new.address,
         )
 
