@@ -89,6 +89,11 @@ class Connection(web.RequestHandler):
         self._unsent_since = 0.0
         self._refusal = 0
 
+    @property
+    def address(self) -> str:
+        """That of the client, as ``peer.address`` has it."""
+        return self._address
+
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -194,6 +199,8 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp's words, with what the client sent in them
     ) -> web.StreamResponse:
+        if isinstance(exc, ConnectionError):  # there is nobody to answer, which is no defect
+            raise exc
         if status >= 500:
             _logger.error("A request failed.", exc_info=exc)
         if request.writer.output_size > 0:

@@ -9,6 +9,7 @@ import re
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from caucase.authority import Document
+from caucase.authority import AuditEvent, Document
 from caucase.server import connections
 from caucase.server.limits import DEFAULT_LIMITS, RETRY_SECONDS, Kind
 
@@ -130,6 +131,35 @@ def test_a_body_that_nobody_wants_does_not_hold_the_connection(impatient: Server
         connection.sendall(b"GET /cas HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
         read_from(connection).expect(200)
         assert everything(connection) == b""
+
+
+# Clients that go
+
+
+def gone(server: Server, data: bytes) -> None:
+    """Send that and break the connection at once."""
+    connection = connected(server)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.sendall(data)
+    connection.close()
+
+
+def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(20):
+        gone(impatient, b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhello")
+    impatient.client.get("/cas").expect(200)
+    eventually(lambda: impatient.in_loop(lambda: impatient.site.in_flight) == 0)
+    assert caplog.text == ""
+
+
+def test_who_has_gone_is_still_known_by_address(impatient: Server) -> None:
+    """Else it would be counted as one that comes over a Unix socket."""
+    for number in range(30):
+        csr = make(f"gone {number}").csr_pem
+        gone(impatient, b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(csr), csr))
+    submitted = [fields for event, fields in impatient.audit.events if event is AuditEvent.REQUEST_SUBMITTED]
+    assert submitted
+    assert {fields["address"] for fields in submitted} == {ADDRESS}
 
 
 # Slow readers
