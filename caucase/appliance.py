@@ -58,6 +58,7 @@ def policy_of(config: ServerConfig) -> Policy:
         netloc=config.netloc,
         key_type=config.key_type,
         threshold=config.threshold,
+        record_retention=config.record_retention,
         lock_auto_approve_count=config.lock_auto_approve_count,
         users=ContextPolicy(
             validity=config.user_crt_validity,

@@ -25,5 +25,6 @@ def monotonic() -> float:
 
 
 def sleep(seconds: float) -> None:
-    """Let so much time pass; for a client that tries again, never for a server."""
+    """Let so much time pass; for a client that tries again, a job that lets others go first, never in an
+    event loop."""
     time.sleep(seconds)

@@ -15,6 +15,17 @@ from caucase.authority.https import CredentialFile
 from caucase.authority.inspection import inspect, netloc_of
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
+from caucase.authority.record import (
+    PAGE_LIMIT,
+    ChainState,
+    IssuedCertificate,
+    Page,
+    Query,
+    Record,
+    heads,
+    report_heads,
+    verify,
+)
 from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
@@ -23,10 +34,12 @@ from caucase.authority.use_case import UseCase
 from caucase.store.requests import RequestId
 
 __all__ = [
+    "PAGE_LIMIT",
     "AuditEvent",
     "AuditSink",
     "Authority",
     "CaStatus",
+    "ChainState",
     "ContextAuthority",
     "ContextContent",
     "ContextName",
@@ -36,10 +49,14 @@ __all__ = [
     "Document",
     "Examination",
     "Holder",
+    "IssuedCertificate",
     "ListStatus",
+    "Page",
     "PendingRequest",
     "Policy",
     "Principal",
+    "Query",
+    "Record",
     "Recovery",
     "RequestId",
     "Status",
@@ -48,8 +65,11 @@ __all__ = [
     "UseCase",
     "UserStatus",
     "examine",
+    "heads",
     "holders",
     "inspect",
     "netloc_of",
+    "report_heads",
     "take_over",
+    "verify",
 ]

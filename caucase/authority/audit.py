@@ -23,6 +23,8 @@ class AuditEvent(enum.Enum):
     CA_EXPORTED = "ca_exported"
     CRL_IMPORTED = "crl_imported"
     TAKEN_OVER = "taken_over"
+    RECORD_HEAD = "record_head"
+    RECORD_BROKEN = "record_broken"
     AUTHENTICATION_REFUSED = "authentication_refused"
 
 

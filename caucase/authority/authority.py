@@ -5,9 +5,11 @@ Every change of a certificate, a request or a list goes through here or through 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
+from typing import TypeVar
 
 from cryptography import x509
 
@@ -21,15 +23,23 @@ from caucase.authority.keyring import Keyring
 from caucase.authority.lists import REFRESH_AHEAD
 from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
+from caucase.authority.record import report_new_heads
 from caucase.authority.status import Status
-from caucase.clock import Clock
+from caucase.clock import Clock, sleep
 from caucase.core.issue import Signer
 from caucase.core.x509 import crl_number, is_signed_by
 from caucase.errors import Malformed, Untrusted
-from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
+from caucase.store import Database, Transaction, cas, issued, record, requests, revocations, settings
+
+T = TypeVar("T")
 
 # How far a clock may be ahead for a while, and nothing be lost.
 _GRACE = timedelta(days=31)
+
+# Rows that are deleted in one transaction: a few milliseconds. The pause after it is several times as long, so that a
+# process which waits for its turn finds one (SQLite looks again after 1, 2, 5, 10 … milliseconds).
+PRUNE_BATCH = 200
+_PRUNE_PAUSE = 0.01
 
 # SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
 CRL_NUMBER_MAX = 1 << 62
@@ -52,6 +62,7 @@ class Authority:
         self._clock = clock
         self._audit = audit
         self._netloc = str(policy.netloc)
+        self._record_retention = policy.record_retention
         counts = database.write(lambda transaction: _adopt(transaction, policy))
         keyrings = {name: Keyring(name, database, policy, clock=clock, audit=audit) for name in ContextName}
 
@@ -74,12 +85,12 @@ class Authority:
         self._authentication = Users(keyrings[ContextName.CAU], database, clock=clock, audit=audit)
 
     def maintain(self) -> None:
-        """Forget what has expired, then make what is missing or due: CA keys, the HTTPS certificate, lists.
+        """Forget some of what has expired, then make what is missing or due: CA keys, the HTTPS certificate, lists.
 
         ConfigError if certificates are to live too long for the CA there is.
         """
         now = self._clock()
-        self.prune()
+        self.prune(batches=1)
         for keyring in self._keyrings.values():
             keyring.check_period(now)
             keyring.ensure(now)
@@ -87,27 +98,51 @@ class Authority:
         for context in (self.users, self.services):
             context.lists.refresh(now, at=REFRESH_AHEAD)
 
-    def prune(self) -> None:
-        """Forget expired CAs, certificates, and requests and revocations that need not be kept any more.
+    def prune(self, *, batches: int | None = None) -> None:
+        """Forget expired CAs, certificates, and requests, revocations and entries of the record that need not be kept
+        any more: all, or so many batches of each kind.
 
-        Not at once: nothing that a clock which is ahead for a while makes look expired may be lost.
+        Not at once: nothing that a clock which is ahead for a while makes look expired may be lost. And in small
+        batches, with pauses, so that whoever else writes does not wait for it, in this process or another.
         """
-        now = self._clock()
-        seconds, late = int(now.timestamp()), int((now - _GRACE).timestamp())
-        settled = {name for name, keyring in self._keyrings.items() if keyring.is_settled(now)}
+        for prune_batch in self._prunings(self._clock()):
+            for number in count(1):
+                if prune_batch() < PRUNE_BATCH or number == batches:
+                    break
+                sleep(_PRUNE_PAUSE)
 
-        def delete(transaction: Transaction) -> None:
-            for name in ContextName:
-                # Answers that are kept for a day only can be asked for again.
-                answers = late if PROFILES[name].kept_for is None else seconds
-                requests.delete_expired(transaction, name, answers)
-                issued.delete_expired_renewals(transaction, name, answers)
-                issued.delete_expired(transaction, name, late)
-                if name in settled:
-                    revocations.delete_expired(transaction, name, late)
-                    cas.delete_expired(transaction, name, late)
+    def _prunings(self, now: datetime) -> Iterator[Callable[[], int]]:
+        """What forgets one batch of a kind, and says how many there were in it."""
+        late = int((now - _GRACE).timestamp())
+        recorded = int((now - max(_GRACE, self._record_retention)).timestamp())
+        for name in ContextName:
+            # Answers that are kept for a day only can be asked for again.
+            answers = late if PROFILES[name].kept_for is None else int(now.timestamp())
+            yield partial(self._prune, requests.expired, requests.delete_expired, name, answers)
+            yield partial(self._prune, issued.expired_renewals, issued.delete_expired_renewals, name, answers)
+            if self._keyrings[name].is_settled(now):
+                yield partial(self._prune, revocations.expired, revocations.delete_expired, name, late)
+                forget = partial(record.prune, context=name, now=recorded, limit=PRUNE_BATCH)
+                yield partial(self._database.write, forget)
+                yield partial(self._database.write, partial(cas.delete_expired, context=name, now=late))
 
-        self._database.write(delete)
+    def _prune(
+        self,
+        find: Callable[[Transaction, str, int, int], list[T]],
+        delete: Callable[[Transaction, list[T], int], None],
+        name: ContextName,
+        now: int,
+    ) -> int:
+        # Looked for outside: what lies before it may be many rows of another context, which are not over yet.
+        with self._database.read() as transaction:
+            found = find(transaction, name, now, PRUNE_BATCH)
+        if found:
+            self._database.write(lambda transaction: delete(transaction, found, now))
+        return len(found)
+
+    def report_record(self) -> None:
+        """Tell how far the record reaches, if it has grown since that was last told."""
+        report_new_heads(self._database, self._audit)
 
     def import_cas(self, signers: Sequence[Signer]) -> list[Signer]:
         """Add CAs that were made elsewhere to those of the services; those that were not there are returned.
@@ -198,8 +233,8 @@ def _adopt(transaction: Transaction, policy: Policy) -> dict[ContextName, int]:
     inspection.check_netloc(settings.first_setting(transaction, settings.NETLOC, netloc), netloc)
     counts = {}
     for name, context in ((ContextName.CAU, policy.users), (ContextName.CAS, policy.services)):
-        lock, count = lock_name(name), str(context.auto_approve_count)
+        lock, automatic = lock_name(name), str(context.auto_approve_count)
         if policy.lock_auto_approve_count:
-            settings.first_setting(transaction, lock, count)
-        counts[name] = int(settings.setting(transaction, lock) or count)
+            settings.first_setting(transaction, lock, automatic)
+        counts[name] = int(settings.setting(transaction, lock) or automatic)
     return counts

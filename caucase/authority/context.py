@@ -10,6 +10,7 @@ from caucase.authority.issuer import Issuer
 from caucase.authority.keyring import Ca, Keyring
 from caucase.authority.lists import RevocationLists
 from caucase.authority.policy import Policy
+from caucase.authority.record import Record
 from caucase.authority.renewals import Renewals
 from caucase.authority.requests import Requests
 from caucase.authority.revocations import Revocations
@@ -19,8 +20,8 @@ from caucase.store import Database
 
 
 class ContextAuthority:
-    """One authority: ``requests``, ``renewals``, ``revocations``, ``lists`` and its CA certificates.
-    Thread-safe.
+    """One authority: ``requests``, ``renewals``, ``revocations``, ``lists``, ``record`` and its CA
+    certificates. Thread-safe.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class ContextAuthority:
             issuer, database, auto_approve_count=auto_approve_count, clock=clock, audit=audit
         )
         self.renewals = Renewals(issuer, database, clock=clock)
+        self.record = Record(keyring.name, database)
         self.revocations = Revocations(issuer, self.lists, database, clock=clock, audit=audit)
         self._clock = clock
 
@@ -62,6 +64,6 @@ class ContextAuthority:
         # RFC 9110, 8.8.2.1: not in the future, where a wrong clock may have put a CA.
         return Document.of(json.dumps(links).encode("ascii"), min(newest, now))
 
-    def _valid_cas(self) -> list[Ca]:
+    def _valid_cas(self) -> tuple[Ca, ...]:
         now = self._clock()
         return self.keyring.ensure(now).valid(now)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from caucase.authority.policy import ContextName
+from caucase.authority.record import verify
 from caucase.core import message
 from caucase.core.x509 import (
     fingerprint,
@@ -53,6 +54,7 @@ def examine(database: Database) -> Examination:
             for old, new in pairwise(rows):
                 problems += _of_link(name, old, new)
             problems += _of_numbers(transaction, name)
+        problems += [state.problem for state in verify(transaction) if state.problem]
         contents = tuple(_content(transaction, name) for name in ContextName)
     return Examination(contents=contents, problems=tuple(problems))
 

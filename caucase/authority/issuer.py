@@ -13,17 +13,17 @@ from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.profile import Asked
+from caucase.core.record import Entry, Kind, issued, serial_text
 from caucase.core.x509 import (
     KeyId,
     Serial,
     authority_key_id,
     check_validity,
-    key_id,
     not_after,
     public_key,
 )
 from caucase.errors import CertificateInvalid, DuplicateKey
-from caucase.store import Database, Transaction, issued, requests, revocations
+from caucase.store import Database, Transaction, record, requests, revocations
 
 
 class Issuer:
@@ -98,24 +98,37 @@ class Issuer:
         ):
             raise DuplicateKey("There is another request for the same key.", "Make a new key for this one.")
 
-    def record(self, transaction: Transaction, certificate: x509.Certificate) -> None:
-        """Store, with the certificate itself, that it was issued."""
-        issuer = authority_key_id(certificate)
-        assert issuer is not None  # every certificate made here has one
-        row = issued.IssuedRow(
-            serial=Serial(certificate.serial_number),
-            issuer=issuer,
-            not_after=int(not_after(certificate).timestamp()),
+    def entry(
+        self,
+        certificate: x509.Certificate,
+        kind: Kind,
+        *,
+        address: str,
+        actor: str | None = None,
+        renewed_from: Serial | None = None,
+    ) -> Entry:
+        """What the record will say of a certificate that was made just now."""
+        return issued(
+            certificate,
+            kind,
+            at=int(self._clock().timestamp()),
+            address=address,
+            actor=actor,
+            renewed_from=renewed_from,
         )
-        issued.insert(transaction, self.name, row)
 
-    def report(self, event: AuditEvent, certificate: x509.Certificate, **fields: str | int | None) -> None:
+    def record(self, transaction: Transaction, entry: Entry) -> None:
+        """Store, with the certificate itself, that it was issued."""
+        record.append(transaction, self.name, entry)
+
+    def report(self, event: AuditEvent, entry: Entry, **fields: str | int | None) -> None:
         """Tell the audit that it was issued."""
+        assert entry.key_id is not None, "of a certificate that was made here all is known"
         self._audit(
             event,
             context=self.name,
-            serial=f"{certificate.serial_number:x}",
-            key_id=key_id(public_key(certificate)).hex(),
-            subject=certificate.subject.rfc4514_string(),
+            serial=serial_text(entry.serial),
+            key_id=entry.key_id.hex(),
+            subject=entry.subject,
             **fields,
         )

@@ -22,10 +22,11 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.authority.use_case import Work
 from caucase.clock import Clock
 from caucase.core import crl
+from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
 from caucase.core.x509 import CRL, KeyId, Serial, not_after, revocation_date, to_pem
 from caucase.errors import AlreadyRevoked, NotFound
-from caucase.store import Database, Transaction, issued, revocations, settings
+from caucase.store import Database, Transaction, record, revocations, settings
 from caucase.store.revocations import CrlDates
 from caucase.store.schema import from_seconds
 
@@ -35,6 +36,8 @@ _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
+# Who revoked what is on somebody's list: nobody here.
+_IMPORTED = "an imported list"
 
 
 class RevocationLists:
@@ -55,36 +58,57 @@ class RevocationLists:
         """From a list's lastUpdate to its nextUpdate."""
         return CRL_PERIODS * self._keyring.period
 
-    def revocation_of(self, certificate: x509.Certificate, issuer: Ca) -> Work:
-        """What revokes a certificate of this context's; AlreadyRevoked."""
-        end = not_after(certificate)
-        return self._revocation(Serial(certificate.serial_number), issuer=issuer.key_id, end=end)
+    def revocation_of(self, certificate: x509.Certificate, issuer: Ca, *, user: str, address: str) -> Work:
+        """What revokes a certificate of this context's; AlreadyRevoked. ``user``, ``address``: for the record."""
+        revoked = Entry(
+            kind=Kind.REVOKED,
+            at=int(self._clock().timestamp()),
+            serial=Serial(certificate.serial_number),
+            issuer=issuer.key_id,
+            not_after=int(not_after(certificate).timestamp()),
+            actor=user,
+            address=address,
+        )
+        return partial(self._revoke, revoked=revoked)
 
-    def revocation_of_serial(self, serial: Serial) -> Work:
+    def revocation_of_serial(self, serial: Serial, *, user: str, address: str) -> Work:
         """What revokes whatever has this serial, known or not; AlreadyRevoked."""
         with self._database.read() as transaction:
-            known = issued.select(transaction, self._context, serial)
+            known = record.issued(transaction, self._context, serial)
         if known is not None:
-            return self._revocation(serial, issuer=known.issuer, end=from_seconds(known.not_after))
-        last = max(ca.lifetime.not_after for ca in self._keyring.ensure(self._clock()).cas)
-        return self._revocation(serial, issuer=revocations.UNKNOWN_ISSUER, end=last)
-
-    def _revocation(self, serial: Serial, *, issuer: KeyId, end: datetime) -> Work:
-        now = self._clock()
-        row = revocations.RevocationRow(
+            issuer, end = known.issuer, known.not_after
+        else:
+            issuer = revocations.UNKNOWN_ISSUER
+            last = max(ca.lifetime.not_after for ca in self._keyring.ensure(self._clock()).cas)
+            end = int(last.timestamp())
+        revoked = Entry(
+            kind=Kind.REVOKED,
+            at=int(self._clock().timestamp()),
             serial=serial,
             issuer=issuer,
-            revoked_at=int(now.timestamp()),
-            keep_until=int((end + self.life).timestamp()),
-            entry=crl.revocation_entry(serial, now),
+            not_after=end,
+            actor=user,
+            address=address,
         )
+        return partial(self._revoke, revoked=revoked)
 
-        def commit(transaction: Transaction) -> None:
-            if revocations.is_revoked(transaction, self._context, serial):
-                raise AlreadyRevoked("This certificate is revoked already.")
-            revocations.insert(transaction, self._context, row)
+    def _revoke(self, transaction: Transaction, *, revoked: Entry) -> None:
+        if revocations.is_revoked(transaction, self._context, revoked.serial):
+            raise AlreadyRevoked("This certificate is revoked already.")
+        self._insert(transaction, revoked)
 
-        return commit
+    def _insert(self, transaction: Transaction, revoked: Entry) -> None:
+        """Have it on the next list, and in the record."""
+        assert revoked.at is not None
+        row = revocations.RevocationRow(
+            serial=revoked.serial,
+            issuer=revoked.issuer,
+            revoked_at=revoked.at,
+            keep_until=int((from_seconds(revoked.not_after) + self.life).timestamp()),
+            entry=crl.revocation_entry(revoked.serial, from_seconds(revoked.at)),
+        )
+        revocations.insert(transaction, self._context, row)
+        record.append(transaction, self._context, revoked)
 
     def adopt(self, published: Sequence[x509.CertificateRevocationList]) -> None:
         """Revoke what is on these lists, of CAs of this context, and not known here.
@@ -105,16 +129,16 @@ class RevocationLists:
         for serial, revoked in batch:
             if revocations.is_revoked(transaction, self._context, serial):
                 continue
-            known = issued.select(transaction, self._context, serial)
-            end = last if known is None else from_seconds(known.not_after)
-            row = revocations.RevocationRow(
+            known = record.issued(transaction, self._context, serial)
+            entry = Entry(
+                kind=Kind.REVOKED,
+                at=int(revoked.timestamp()),
                 serial=serial,
                 issuer=revocations.UNKNOWN_ISSUER if known is None else known.issuer,
-                revoked_at=int(revoked.timestamp()),
-                keep_until=int((end + self.life).timestamp()),
-                entry=crl.revocation_entry(serial, revoked),
+                not_after=int(last.timestamp()) if known is None else known.not_after,
+                actor=_IMPORTED,
             )
-            revocations.insert(transaction, self._context, row)
+            self._insert(transaction, entry)
 
     def document(self, aki: int, *, pem: bool) -> Document:
         """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""
@@ -143,7 +167,7 @@ class RevocationLists:
                 if self._is_stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now, at)
 
-    def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
+    def _documents(self, cas: Sequence[Ca], *, pem: bool) -> list[Document]:
         self.refresh(self._clock())
         with self._database.read() as transaction:
             stored = self._stored(transaction)

@@ -37,12 +37,13 @@ class ContextPolicy:
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """Settings of the whole authority. ``threshold``: how long before its end the HTTPS certificate is
-    renewed.
+    renewed. ``record_retention``: for how long after its end a certificate stays in the record.
     """
 
     netloc: NetLoc
     key_type: KeyType = field(default_factory=lambda: KeyType(algorithm="rsa", size="2048"))
     threshold: timedelta = timedelta(days=31)
+    record_retention: timedelta = timedelta(days=365)
     lock_auto_approve_count: bool = False
     users: ContextPolicy = field(default_factory=ContextPolicy)
     services: ContextPolicy = field(default_factory=ContextPolicy)

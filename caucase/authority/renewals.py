@@ -15,10 +15,11 @@ from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.message import SignedMessage
 from caucase.core.profile import Asked
+from caucase.core.record import Entry, Kind, serial_text
 from caucase.core.x509 import (
     CERTIFICATE,
+    Serial,
     dump_der,
-    key_id,
     load_certificate,
     load_request,
     public_key,
@@ -75,13 +76,15 @@ class Renewals:
             answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
         if answered is None:
             certificate = self._issuer.certify(csr, Asked.by(old), auto_signed=profile.is_auto_signed(old))
-            answered = yield partial(self._store, old, digest, certificate, now)
+            renewed_from = Serial(old.serial_number)
+            entry = self._issuer.entry(certificate, Kind.RENEWED, address=address, renewed_from=renewed_from)
+            answered = yield partial(self._store, old, digest, certificate, entry, now)
             if answered == dump_der(certificate):
                 self._issuer.report(
                     AuditEvent.CERTIFICATE_RENEWED,
-                    certificate,
+                    entry,
                     address=address,
-                    renewed_from=f"{old.serial_number:x}",
+                    renewed_from=serial_text(renewed_from),
                 )
         return to_pem(answered, CERTIFICATE)
 
@@ -90,6 +93,7 @@ class Renewals:
         old: x509.Certificate,
         digest: bytes,
         certificate: x509.Certificate,
+        entry: Entry,
         now: datetime,
         transaction: Transaction,
     ) -> bytes:
@@ -98,7 +102,8 @@ class Renewals:
         answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
         if answered is not None:
             return answered
-        key = key_id(public_key(certificate))
+        key = entry.key_id
+        assert key is not None, "of a certificate that was made here all is known"
         self._issuer.check_key_is_new(transaction, key, now)
         renewal = issued.RenewalRow(
             digest=digest,
@@ -107,5 +112,5 @@ class Renewals:
             keep_until=int(self._issuer.kept_until(certificate).timestamp()),
         )
         issued.insert_renewal(transaction, self.name, renewal)
-        self._issuer.record(transaction, certificate)
+        self._issuer.record(transaction, entry)
         return renewal.certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from cryptography import x509
@@ -16,6 +16,7 @@ from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.profile import Asked
+from caucase.core.record import Entry, Kind
 from caucase.core.x509 import (
     CERTIFICATE,
     REQUEST,
@@ -74,27 +75,27 @@ class Requests:
         if known is not None:
             return known.id
         # Signed before it is stored, so that the two are stored together.
-        certificate = self._certified(new, auto_signed=True) if is_automatic else None
+        made = self._certified(new, Kind.AUTOMATIC, actor=None) if is_automatic else None
 
         def commit(transaction: Transaction) -> tuple[RequestId, bool, bool]:
             """The id, whether it is new, whether it was signed."""
             known = requests.find(transaction, self.name, new.digest, new.submitted_at)
             if known is not None:
                 return known.id, False, False
-            signed = certificate if self._is_automatic(transaction) else None
+            signed = made if self._is_automatic(transaction) else None
             if signed is None:
                 self._check_queue(transaction, address)
             request_id = self._insert(transaction, new)
             if signed is not None:
-                self._store_certificate(transaction, request_id, signed)
+                self._store_certificate(transaction, request_id, *signed)
             return request_id, True, signed is not None
 
         request_id: RequestId
         request_id, is_new, is_signed = yield commit
         if is_new:
             self._report_submission(request_id, new)
-        if is_signed and certificate is not None:
-            self._report_signature(request_id, certificate, user="automatic", address=address)
+        if is_signed and made is not None:
+            self._report_signature(request_id, made[1], user="automatic", address=address)
         return request_id
 
     @use_case
@@ -106,20 +107,23 @@ class Requests:
         CertificateInvalid if what was signed has been revoked since.
         """
         new = self._parsed(csr_pem, _LOCAL)
-        certificate = self._certified(new, auto_signed=False)
+        certificate, entry = self._certified(new, Kind.SIGNED, actor=by.subject)
 
         def commit(transaction: Transaction) -> tuple[RequestId, bytes]:
             known = requests.find(transaction, self.name, new.digest, new.submitted_at)
             if known is not None and known.certificate is not None:
                 self._check_not_revoked(transaction, known.certificate)
                 return known.id, known.certificate
-            request_id = self._insert(transaction, new) if known is None else known.id
-            self._store_certificate(transaction, request_id, certificate)
+            if known is None:
+                request_id, address = self._insert(transaction, new), new.address
+            else:
+                request_id, address = known.id, known.address
+            self._store_certificate(transaction, request_id, certificate, replace(entry, address=address))
             return request_id, dump_der(certificate)
 
         request_id, der = yield commit
         if der == dump_der(certificate):
-            self._report_signature(request_id, certificate, user=by.subject, address=_LOCAL)
+            self._report_signature(request_id, entry, user=by.subject, address=_LOCAL)
         return to_pem(der, CERTIFICATE)
 
     def request(self, request_id: RequestId) -> bytes:
@@ -150,9 +154,11 @@ class Requests:
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
         certificate = self._issuer.certify(csr, asked, auto_signed=False)
-        if not (yield partial(self._store_certificate, request_id=request_id, certificate=certificate)):
+        entry = self._issuer.entry(certificate, Kind.SIGNED, address=row.address, actor=by.subject)
+        store = partial(self._store_certificate, request_id=request_id, certificate=certificate, entry=entry)
+        if not (yield store):
             raise NotFound(_NOT_PENDING)  # another user was faster
-        self._report_signature(request_id, certificate, user=by.subject, address=address)
+        self._report_signature(request_id, entry, user=by.subject, address=address)
 
     @use_case
     def reject(self, request_id: RequestId, *, by: Principal, address: str) -> Steps[None]:
@@ -216,9 +222,10 @@ class Requests:
             submitted_at=int(self._clock().timestamp()),
         )
 
-    def _certified(self, new: NewRequest, *, auto_signed: bool) -> x509.Certificate:
+    def _certified(self, new: NewRequest, kind: Kind, *, actor: str | None) -> tuple[x509.Certificate, Entry]:
         csr = load_stored_request(new.csr)
-        return self._issuer.certify(csr, Asked.by(csr), auto_signed=auto_signed)
+        certificate = self._issuer.certify(csr, Asked.by(csr), auto_signed=kind is Kind.AUTOMATIC)
+        return certificate, self._issuer.entry(certificate, kind, address=new.address, actor=actor)
 
     def _is_automatic(self, transaction: Transaction) -> bool:
         received = settings.counter(transaction, self.name, settings.RECEIVED_CSR)
@@ -239,13 +246,13 @@ class Requests:
         raise StoreError("No free request id was found.")
 
     def _store_certificate(
-        self, transaction: Transaction, request_id: RequestId, certificate: x509.Certificate
+        self, transaction: Transaction, request_id: RequestId, certificate: x509.Certificate, entry: Entry
     ) -> bool:
         """Turn a pending request into a signed one; False if it is not pending."""
         until = int(self._issuer.kept_until(certificate).timestamp())
         if not requests.set_certificate(transaction, self.name, request_id, dump_der(certificate), until):
             return False
-        self._issuer.record(transaction, certificate)
+        self._issuer.record(transaction, entry)
         return True
 
     def _report_submission(self, request_id: RequestId, new: NewRequest) -> None:
@@ -258,9 +265,7 @@ class Requests:
             address=new.address,
         )
 
-    def _report_signature(
-        self, request_id: RequestId, certificate: x509.Certificate, *, user: str, address: str
-    ) -> None:
+    def _report_signature(self, request_id: RequestId, entry: Entry, *, user: str, address: str) -> None:
         self._issuer.report(
-            AuditEvent.CERTIFICATE_SIGNED, certificate, csr_id=request_id, user=user, address=address
+            AuditEvent.CERTIFICATE_SIGNED, entry, csr_id=request_id, user=user, address=address
         )

@@ -38,24 +38,25 @@ class Revocations:
         """
         if message.is_null and by is None:
             raise NotAuthenticated("A message without signature needs a user's certificate.")
+        user = "its holder" if by is None or not message.is_null else by.subject
         if message.is_null and "revoke_serial" in message.fields:
             serial = _serial(message.fields["revoke_serial"])
-            yield self._lists.revocation_of_serial(serial)
+            yield self._lists.revocation_of_serial(serial, user=user, address=address)
         else:
             certificate = load_certificate(message.text("revoke_crt_pem").encode("utf-8", "replace"))
             issuer = self._issuer.issuer_of(certificate)
             if not message.is_null:
                 message.check(public_key(certificate))
             check_validity(certificate, self._clock())
-            yield self._lists.revocation_of(certificate, issuer)
+            yield self._lists.revocation_of(certificate, issuer, user=user, address=address)
             serial = Serial(certificate.serial_number)
-        user = "its holder" if by is None or not message.is_null else by.subject
         self._report(serial, user=user, address=address)
 
     @use_case
     def revoke_own(self, certificate: x509.Certificate, *, user: str, address: str) -> Steps[None]:
         """Revoke a certificate of this context's that was found in the database. CertificateInvalid, AlreadyRevoked."""
-        yield self._lists.revocation_of(certificate, self._issuer.issuer_of(certificate))
+        issuer = self._issuer.issuer_of(certificate)
+        yield self._lists.revocation_of(certificate, issuer, user=user, address=address)
         self._report(Serial(certificate.serial_number), user=user, address=address)
 
     def _report(self, serial: Serial, *, user: str, address: str) -> None:

@@ -20,6 +20,7 @@ from caucase.core import crl, profile, rollover
 from caucase.core.chain import in_order, links
 from caucase.core.issue import Signer
 from caucase.core.origin import check_origin
+from caucase.core.record import Entry, Kind, issued
 from caucase.core.x509 import (
     SERIAL_MAX,
     Serial,
@@ -36,13 +37,15 @@ from caucase.core.x509 import (
     subject_key_id,
 )
 from caucase.errors import CaucaseError, Malformed
-from caucase.store import Database, Transaction, cas, issued, requests, revocations, settings
+from caucase.store import Database, Transaction, cas, record, requests, revocations, settings
 from caucase.store.legacy import Legacy, LegacyCa, LegacyContext, LegacyRequest, LegacyRevocation
 from caucase.store.requests import NewRequest, RequestId
 from caucase.store.schema import from_seconds
 
 # Where a request came from is not known any more.
 _ADDRESS = "migrated"
+# Nor who revoked.
+_ACTOR = "a former server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,7 @@ def take_over(database: Database, legacy: Legacy, policy: Policy | None, *, now:
         for name, context in prepared.items():
             for row in rows[name]:
                 cas.insert(transaction, name, row)
-            _insert(transaction, name, context, legacy.contexts[name])
+            _insert(transaction, name, context, legacy.contexts[name], int(now.timestamp()))
 
     database.write(commit)
     everything = [request for context in prepared.values() for request in context.requests]
@@ -202,14 +205,16 @@ def _revocation(legacy: LegacyRevocation) -> revocations.RevocationRow:
     )
 
 
-def _insert(transaction: Transaction, name: ContextName, context: _Context, legacy: LegacyContext) -> None:
+def _insert(
+    transaction: Transaction, name: ContextName, context: _Context, legacy: LegacyContext, now: int
+) -> None:
     for request_id, new, certificate, keep_until in context.requests:
         if not requests.insert(transaction, name, request_id, new):
             raise Malformed(f"Two requests have the id {request_id}.")
         if certificate is not None:
             requests.set_certificate(transaction, name, request_id, dump_der(certificate), keep_until)
-    for row in _issued(context):
-        issued.insert(transaction, name, row)
+    for entry in _entries(context, now):
+        record.append(transaction, name, entry)
     for revocation in context.revocations:
         revocations.insert(transaction, name, revocation)
     settings.raise_counter(transaction, name, settings.RECEIVED_CSR, legacy.received_csr)
@@ -218,14 +223,20 @@ def _insert(transaction: Transaction, name: ContextName, context: _Context, lega
         settings.first_setting(transaction, lock_name(name), str(legacy.auto_approve_count))
 
 
-def _issued(context: _Context) -> Iterator[issued.IssuedRow]:
-    seen = set()
+def _entries(context: _Context, now: int) -> Iterator[Entry]:
+    """What the record begins with: the certificates that are left, and what was revoked."""
+    ends: dict[int, int] = {}
     for certificate in context.certificates:
-        issuer = authority_key_id(certificate)
-        if issuer is not None and certificate.serial_number not in seen:
-            seen.add(certificate.serial_number)
-            yield issued.IssuedRow(
-                serial=Serial(certificate.serial_number),
-                issuer=issuer,
-                not_after=int(not_after(certificate).timestamp()),
-            )
+        if authority_key_id(certificate) is not None and certificate.serial_number not in ends:
+            entry = issued(certificate, Kind.IMPORTED, at=now, address=_ADDRESS)
+            ends[entry.serial] = entry.not_after
+            yield entry
+    for revocation in context.revocations:
+        yield Entry(
+            kind=Kind.REVOKED,
+            at=revocation.revoked_at,
+            serial=revocation.serial,
+            issuer=revocation.issuer,
+            not_after=ends.get(revocation.serial, revocation.keep_until),
+            actor=_ACTOR,
+        )

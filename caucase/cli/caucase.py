@@ -99,3 +99,5 @@ def _act_as_user(session: Session, options: Namespace) -> None:
         session.attempt(session.revoke_serial, serial)
     if options.list_csr:
         session.attempt(session.list_csr)
+    if options.list_crt:
+        session.attempt(session.list_crt)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +16,14 @@ from typing import ParamSpec
 
 from cryptography import x509
 
+from caucase.cli import issued
 from caucase.cli.caucase_options import PROGRAM
 from caucase.cli.common import EX_OK, complain, run_hook
 from caucase.client import (
     CA_ENDING,
     CRL_ENDING,
     Client,
+    IssuedCertificate,
     Mode,
     PemFiles,
     check_issued,
@@ -37,6 +39,7 @@ from caucase.client import (
     update_lists,
     write_trusted,
 )
+from caucase.client.listing import expiring
 from caucase.client.pending import Pending
 from caucase.core.profile import is_auto_signed
 from caucase.core.x509 import Serial, load_request, public_key
@@ -170,6 +173,12 @@ class Session:
         for request in pending:
             print(f"{request.csr_id:>20} | {_preview(request.pem)!r}")
         print(f"-- end of pending {self._mode.value} CSRs --")
+
+    def list_crt(self) -> None:
+        found: Iterable[IssuedCertificate] = self._user.issued(text=self._options.name)
+        if self._options.expiring is not None:
+            found = expiring(found, now=self._now, until=self._now + self._options.expiring)
+        issued.show(found, now=self._now, as_json=self._options.json)
 
     def _note(self, changed: bool) -> None:
         """The on-renew command, if there is one, has to know of a change."""

@@ -16,7 +16,12 @@ from caucase.core.x509 import SERIAL_MAX, Serial
 
 PROGRAM = "caucase"
 
-_AUTHENTICATED = ("list_csr", "sign_csr", "sign_csr_with", "reject_csr", "revoke_other_crt", "revoke_serial")
+_AUTHENTICATED = (
+    *("list_csr", "list_crt", "sign_csr", "sign_csr_with", "reject_csr", "revoke_other_crt"),
+    "revoke_serial",
+)
+
+_TEXT_LIMIT = 256  # the server's
 
 _EPILOG = """Every call also updates the files with CA certificates and revocation lists.
 Exit status: 0 done, 1 an error, 2 a certificate is still pending, 3 the command of --on-renew failed."""
@@ -54,8 +59,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
                 result.error(f"{_option(name)} needs --user-key with the key and certificate of a user")
     if options.ca_url is None and not options.status:
         result.error("--ca-url is needed, for everything but --status")
-    if options.json and not options.status:
-        result.error("--json goes with --status")
+    if options.json and not (options.status or options.list_crt):
+        result.error("--json goes with --status and --list-crt")
+    for name in ("expiring", "name"):
+        if getattr(options, name) is not None and not options.list_crt:
+            result.error(f"{_option(name)} goes with --list-crt")
     if conflict := _conflict(options):
         result.error(conflict)
     return options
@@ -162,7 +170,7 @@ def _add_anonymous(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="only say what is here, what is next, and when; asks no server",
     )
-    group.add_argument("--json", action="store_true", help="with --status: for programs")
+    group.add_argument("--json", action="store_true", help="with --status and --list-crt: for programs")
     group.add_argument(
         "--update-user",
         action="store_true",
@@ -188,6 +196,23 @@ def _add_authenticated(group: argparse._ArgumentGroup) -> None:
         "revoke serial numbers, in decimal; nobody can check them for mistakes",
     )
     group.add_argument("--list-csr", action="store_true", help="list the requests that wait for a decision")
+    group.add_argument(
+        "--list-crt",
+        action="store_true",
+        help="list the certificates that were issued, as far as the server's record goes back",
+    )
+    group.add_argument(
+        "--expiring",
+        metavar="DAYS",
+        type=days,
+        help="with --list-crt: only those that end within so many days, and were neither revoked nor renewed",
+    )
+    group.add_argument(
+        "--name",
+        metavar="TEXT",
+        type=_shown_text,
+        help="with --list-crt: only those whose subject or names contain this text, in small or capital letters",
+    )
 
 
 def _add_list(
@@ -205,6 +230,12 @@ def _add_pair(group: argparse._ArgumentGroup, option: str, metavar: tuple[str, s
         default=[],
         help=f"{text}; can be given several times",
     )
+
+
+def _shown_text(text: str) -> str:
+    if not 0 < len(text) <= _TEXT_LIMIT or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no text of 1 to {_TEXT_LIMIT} characters")
+    return text
 
 
 def _csr_id(text: str) -> str:

@@ -38,6 +38,7 @@ from caucase.client.keyfiles import (
     save_new_key,
     save_request,
 )
+from caucase.client.listing import IssuedCertificate
 from caucase.client.pemfiles import CA_ENDING, CRL_ENDING, PemFiles
 from caucase.client.renewal import is_due, renew_in_place
 from caucase.client.requests import make_request, successor_key
@@ -46,6 +47,7 @@ __all__ = [
     "CA_ENDING",
     "CRL_ENDING",
     "Client",
+    "IssuedCertificate",
     "KeyPair",
     "Mode",
     "PemFiles",

@@ -9,16 +9,19 @@ from __future__ import annotations
 import enum
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlencode
 
 from cryptography import x509
 
 from caucase.client.keyfiles import load_pair
+from caucase.client.listing import IssuedCertificate, parse_page
 from caucase.client.tls import unverified_context, verified_context
 from caucase.client.transport import ANSWER_LIMIT, Answer, BaseUrl, Transport
 from caucase.core import message, trust
@@ -41,6 +44,10 @@ _NOT_PUBLISHED = (
     400,
     404,
 )  # caucase 0.9 takes the name for an id
+
+# What a server answers that knows no list of certificates.
+_NO_RECORD = (404, 405)
+_PAGE = 1000
 
 # Several authorities' lists of a million entries each.
 CRL_LIMIT = 256 * 1024 * 1024
@@ -196,6 +203,24 @@ class Client:
         answer = self._user.request("GET", self._path("csr"))
         return _parsed(answer, lambda body: [_pending(item) for item in _list(body)])
 
+    def issued(self, *, text: str | None = None) -> Iterator[IssuedCertificate]:
+        """What was issued, oldest first, as far as the server's record goes back: a request for each page.
+
+        ``text``: what the subject or a name contains. NotFound from a server that keeps no record.
+        """
+        after: int | None = 0
+        while after is not None:
+            query = {"limit": _PAGE, "after": after, **({} if text is None else {"text": text})}
+            try:
+                answer = self._user.request("GET", self._path(f"crt?{urlencode(query)}"))
+            except ServerRefused as error:
+                if error.status not in _NO_RECORD:
+                    raise
+                raise NotFound("The server keeps no record of what it issued.", _NOT_OURS) from None
+            page = _parsed(answer, partial(parse_page, after=after))
+            yield from page.certificates
+            after = page.next
+
     def sign(self, csr_id: str) -> None:
         """Sign a request as it was submitted."""
         self._user.request("PUT", self._path(f"crt/{_checked_id(csr_id)}"))
@@ -246,6 +271,7 @@ class Client:
         transport.request("PUT", self._path("crt/revoke"), body=signed.dump(), content_type=_JSON)
 
 
+_NOT_OURS = "Servers of caucase 0.9 do not."
 _NOT_CAUCASED = "Is it really caucased that answers there?"
 
 

@@ -125,6 +125,12 @@ class ServerConfig:
     lock_auto_approve_count: bool = _option(
         values.boolean, "no", "Store the two counts above for good; later ones are ignored."
     )
+    record_retention: timedelta = _option(
+        values.days(),
+        "365",
+        "The record keeps what was issued and revoked for so many days after the certificate's end.",
+        metavar="DAYS",
+    )
     backup_directory: Path | None = _option(
         values.path, None, "Folder for encrypted backups; without it there are none.", metavar="FOLDER"
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from caucase.core import der
 from caucase.core.issue import Signer
@@ -30,6 +31,8 @@ def build_crl(
     """A version 2 list in DER, signed. ``entries``: as ``revocation_entry`` makes them; ``number``:
     CRLNumber.
     """
+    if isinstance(signer.key, ed25519.Ed25519PrivateKey):
+        raise TypeError("an Ed25519 key signs no list: relying parties of today could not check it")
     algorithm = algorithm_identifier(signer.key)
     revoked = b"".join(entries)
     extensions = (

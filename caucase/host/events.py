@@ -52,6 +52,8 @@ _TABLE = (
     ("ca_exported", NOTICE, "c37280fd7a8d463cbb4199179529c611", "Certificate authorities exported"),
     ("crl_imported", NOTICE, "d666200863014d53bfec3ec416c1646f", "Revocation list imported"),
     ("taken_over", NOTICE, "bbe490acb3844d74b3f55a0fb04532fd", "Former server's data taken over"),
+    ("record_head", INFO, "3ccaf185cfcf403ca07cce611bd01acf", "The record reaches"),
+    ("record_broken", ERR, "79dc151aba674a05b89378e9f3819498", "The record is broken"),
     ("authentication_refused", WARNING, "677fac8ba6444391aeaf83c9f8853f28", "Authentication refused"),
     ("server_started", INFO, "25d6607a14e74e50a4c52c7c8f1ec0ba", "Server started"),
     ("server_stopped", INFO, "db1642671ad84694894a8a55d223cd8d", "Server stopped"),

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from caucase.authority import Holder, Unusable, holders
+from caucase.authority import Holder, Unusable, heads, holders, report_heads
 from caucase.clock import Clock
 from caucase.core.backup import KeyEntry, Secrets, Writer, read_key_ids, seal_secrets
 from caucase.core.backup.header import IV_SIZE
@@ -78,6 +78,7 @@ def back_up(database: Path, folder: Path, *, keep: int, clock: Clock, audit: Aud
     now = clock()
     with Database(database, create=False) as opened, opened.read() as transaction:
         keys, entries = _recipients(transaction, now, audit)
+        reached = heads(transaction)
         if not entries:
             audit(BackupEvent.WITHOUT_READER)
             return None
@@ -86,6 +87,7 @@ def back_up(database: Path, folder: Path, *, keep: int, clock: Clock, audit: Aud
             _write(file, keys, entries, transaction, now)
             size = file.tell()
     audit(BackupEvent.WRITTEN, file=str(path), size=size, keys=len(entries))
+    report_heads(reached, audit)
     for outdated in [name for name in _complete(folder) if name != path][keep - 1 :]:
         outdated.unlink(missing_ok=True)
     return BackupFile(path=path, made_at=now, size=size, key_ids=tuple(entry.key_id for entry in entries))

@@ -15,6 +15,8 @@ def maintain(authority: Authority, config: ServerConfig, *, clock: Clock, audit:
     ConfigError, StoreError, Conflict, OSError.
     """
     authority.maintain()
+    authority.prune()
+    authority.report_record()
     folder = config.backup_directory
     if folder is not None and is_due(folder, config.backup_period, clock()):
         back_up(config.db, folder, keep=config.backup_keep, clock=clock, audit=audit)

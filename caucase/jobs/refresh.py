@@ -1,4 +1,5 @@
-"""Makes in one pass what is due: CA successors, the HTTPS certificate, revocation lists; forgets what is over.
+"""Makes in one pass what is due: CA successors, the HTTPS certificate, revocation lists; forgets what is over,
+and tells how far the record reaches.
 
 A timer starts it beside a running server, which serves what was made from its next use on. It never makes
 what comes first, the CAs of a new authority: that is the server's, once somebody has said what it is called.
@@ -35,5 +36,7 @@ def refresh(config: ServerConfig, audit: AuditSink) -> Outcome:
         audit(event, **fields)
 
     with Appliance(counted) as appliance:
-        appliance.configure(config)
+        authority = appliance.configure(config)
+        authority.prune()
+        authority.report_record()
     return outcome

@@ -18,7 +18,16 @@ from typing import BinaryIO
 from cryptography import x509
 
 from caucase.appliance import KeyFile, policy_of
-from caucase.authority import Authority, Examination, Recovery, examine
+from caucase.authority import (
+    AuditEvent,
+    Authority,
+    Examination,
+    Recovery,
+    examine,
+    heads,
+    report_heads,
+    verify,
+)
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
 from caucase.core.backup import read_blocks, read_key_ids
@@ -74,6 +83,10 @@ def restore(
     _verify(backup, key)
     # Reported once the database is there, and not at all if it never is.
     reports: list[tuple[Named, dict[str, str | int | None]]] = []
+
+    def report(event: Named, **fields: str | int | None) -> None:
+        reports.append((event, fields))
+
     with staging_folder(config.db.parent) as folder:
         staged = folder / config.db.name
         policy = None if config.netloc is None else policy_of(config)
@@ -84,13 +97,19 @@ def restore(
                 policy_of(_with_netloc(config, database)),
                 https_file=KeyFile(config.server_key),
                 clock=clock,
-                audit=lambda event, **fields: reports.append((event, fields)),
+                audit=report,
             )
             authority.import_lists(published)
             recovery = Recovery(authority, database, clock=clock)
             actor = f"local user {os.getuid()}"
             certificate = recovery.replace(key_id(key.public_key()), csr_pem, actor=actor)
             recovery.advance(made_at)
+            with database.read() as transaction:
+                for state in verify(transaction):
+                    if state.problem:
+                        # An authority without its past is better than none.
+                        report(AuditEvent.RECORD_BROKEN, reason=state.problem)
+                report_heads(heads(transaction), report)
             database.settle()
         deliver(certificate)
         check_absent(config.db)

@@ -11,6 +11,7 @@ from caucase.authority import RequestId
 from caucase.core import message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
+from caucase.server import listing
 from caucase.server.call import Call
 from caucase.server.representation import represent
 
@@ -103,6 +104,11 @@ async def sign(call: Call) -> web.Response:
         template_pem=template_pem or None,
     )
     return web.Response(status=204)
+
+
+async def issued(call: Call) -> web.Response:
+    query = listing.parse(call.request.query.items())
+    return web.Response(body=await call.run(listing.page, call.context.record, query), content_type=JSON)
 
 
 async def renew(call: Call) -> web.Response:

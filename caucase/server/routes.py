@@ -133,6 +133,14 @@ ROUTES = (
         contexts=(_CAS,),
     ),
     Route(
+        method="GET",
+        path="/crt",
+        handler=handlers.issued,
+        name="getCertificateList",
+        title="The certificates that were issued, by pages; parameters say which.",
+        auth=True,
+    ),
+    Route(
         method="PUT",
         path="/crt/renew",
         handler=handlers.renew,

@@ -314,8 +314,11 @@ def damage(transaction: Transaction) -> list[str]:
 def migrate(connection: Transaction, start: int, end: int) -> None:
     """Bring the schema from one version to another, in the transaction that ``connection`` is in."""
     for migration in MIGRATIONS[start:end]:
-        for statement in _statements(migration):
-            connection.execute(statement)
+        if callable(migration):
+            migration(connection)
+        else:
+            for statement in _statements(migration):
+                connection.execute(statement)
     connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version={end}")
 

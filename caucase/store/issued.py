@@ -1,20 +1,12 @@
-"""What was issued: which CA a serial belongs to, and renewals that may be asked for again."""
+"""Certificates that are still kept, and renewals that may be asked for again. What was ever issued: ``record``."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.x509 import KeyId
 from caucase.store.db import Transaction
-
-
-@dataclass(frozen=True, kw_only=True)
-class IssuedRow:
-    """``issuer``: key identifier of the CA. ``not_after``: Unix seconds."""
-
-    serial: Serial
-    issuer: KeyId
-    not_after: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,26 +17,6 @@ class RenewalRow:
     key_id: KeyId
     certificate: bytes
     keep_until: int
-
-
-def serial_text(serial: Serial) -> str:
-    """A serial as the database has it."""
-    return f"{serial:x}"
-
-
-def insert(transaction: Transaction, context: str, issued: IssuedRow) -> None:
-    transaction.execute(
-        "INSERT INTO issued VALUES (?, ?, ?, ?)",
-        (context, serial_text(issued.serial), issued.issuer, issued.not_after),
-    )
-
-
-def select(transaction: Transaction, context: str, serial: Serial) -> IssuedRow | None:
-    row = transaction.execute(
-        "SELECT issuer, not_after FROM issued WHERE context = ? AND serial = ?",
-        (context, serial_text(serial)),
-    ).fetchone()
-    return None if row is None else IssuedRow(serial=serial, issuer=KeyId(row[0]), not_after=row[1])
 
 
 def select_certificates(transaction: Transaction, context: str, now: int) -> list[tuple[KeyId, bytes]]:
@@ -84,15 +56,18 @@ def insert_renewal(transaction: Transaction, context: str, renewal: RenewalRow) 
     )
 
 
-def delete_expired(transaction: Transaction, context: str, now: int) -> int:
-    """Forget expired certificates; how many."""
-    return transaction.execute(
-        "DELETE FROM issued WHERE context = ? AND not_after < ?", (context, now)
-    ).rowcount
+def expired_renewals(transaction: Transaction, context: str, now: int, limit: int) -> list[bytes]:
+    """Digests of renewals that need not be kept any more."""
+    # What SQLite would choose reads all of the context.
+    rows = transaction.execute(
+        "SELECT digest FROM renewal INDEXED BY renewal_kept WHERE context = ? AND keep_until < ? LIMIT ?",
+        (context, now, limit),
+    )
+    return [digest for (digest,) in rows]
 
 
-def delete_expired_renewals(transaction: Transaction, context: str, now: int) -> int:
-    """Forget renewals that need not be kept any more; how many."""
-    return transaction.execute(
-        "DELETE FROM renewal WHERE context = ? AND keep_until < ?", (context, now)
-    ).rowcount
+def delete_expired_renewals(transaction: Transaction, digests: Sequence[bytes], now: int) -> None:
+    """Forget them, if nothing has changed."""
+    transaction.executemany(
+        "DELETE FROM renewal WHERE digest = ? AND keep_until < ?", [(digest, now) for digest in digests]
+    )

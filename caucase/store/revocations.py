@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from caucase.core.record import serial_text
 from caucase.core.x509 import KeyId, Serial
 from caucase.store.db import Transaction
-from caucase.store.issued import serial_text
 from caucase.store.settings import CRL_NUMBER, count
 
 UNKNOWN_ISSUER = KeyId(b"")
@@ -110,8 +110,19 @@ def publish(transaction: Transaction, context: str, row: CrlRow) -> bool:
     return changed == 1
 
 
-def delete_expired(transaction: Transaction, context: str, now: int) -> int:
-    """Forget revocations that no list needs any more; how many."""
+def expired(transaction: Transaction, context: str, now: int, limit: int) -> list[tuple[str, str]]:
+    """Context and serial of revocations that no list needs any more."""
+    # What SQLite would choose reads all of the context.
     return transaction.execute(
-        "DELETE FROM revocation WHERE context = ? AND keep_until < ?", (context, now)
-    ).rowcount
+        "SELECT context, serial FROM revocation INDEXED BY revocation_kept"
+        " WHERE context = ? AND keep_until < ? LIMIT ?",
+        (context, now, limit),
+    ).fetchall()
+
+
+def delete_expired(transaction: Transaction, keys: Sequence[tuple[str, str]], now: int) -> None:
+    """Forget them, if nothing has changed."""
+    transaction.executemany(
+        "DELETE FROM revocation WHERE context = ? AND serial = ? AND keep_until < ?",
+        [(*key, now) for key in keys],
+    )

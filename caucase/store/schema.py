@@ -1,5 +1,5 @@
-"""What is in the database, as numbered migrations. A migration that was released is never edited, only
-followed by another.
+"""What is in the database, as numbered migrations: SQL, or a function that is given the transaction. A migration that
+was released is never edited, only followed by another.
 
 Dates are Unix seconds, certificates and requests DER, serials lower-case hexadecimal text (as openssl prints
 them), ``issuer`` and ``key_id`` key identifiers. Every table of an aggregate starts with its context: cau,
@@ -8,11 +8,18 @@ cas or https.
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeAlias
+
+from caucase.store.migration_record import make_record
 
 APPLICATION_ID = 0x63617563  # "cauc"
 
-MIGRATIONS: tuple[str, ...] = (
+Migration: TypeAlias = str | Callable[[sqlite3.Connection], None]
+
+MIGRATIONS: tuple[Migration, ...] = (
     """
     -- What must not change once it was used: the netloc, locked auto-approve counts.
     CREATE TABLE setting (
@@ -103,6 +110,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (context, issuer)
     );
     """,
+    make_record,
     """
     -- network: what of the address counts as one where pending requests are counted, an IPv6 /64 for example.
     ALTER TABLE request ADD COLUMN network TEXT NOT NULL DEFAULT '';

@@ -7,6 +7,7 @@ from caucase.store.db import Transaction
 RECEIVED_CSR = "received_csr"
 CRL_NUMBER = "crl_number"
 CA_GENERATION = "ca_generation"
+RECORD_TOLD = "record_told"
 NETLOC = "netloc"
 
 NETLOC = "netloc"

@@ -13,20 +13,24 @@ import contextlib
 import json
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 from caucase.core.message import load_json_object
 from caucase.errors import Malformed, StoreError
+from caucase.store import record
 from caucase.store.db import Database, Transaction, migrate, store_errors
+from caucase.store.record import Position
 from caucase.store.schema import MIGRATIONS
 
 MARK = b'{"caucase_snapshot": '
 """How every such stream begins."""
 
 _FORMAT = 1
+
+_FIRST_WITH_RECORD = 2  # the schema
 
 # Far more than any row: a request or certificate has 64 KiB at most (PEM_LIMIT).
 LINE_LIMIT = 1 << 20
@@ -42,16 +46,23 @@ _KINDS: dict[str, type] = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 
 @dataclass(frozen=True, kw_only=True)
 class SnapshotHead:
-    """``schema``: the number of migrations that had been run. ``taken_at``: Unix seconds."""
+    """``schema``: the number of migrations that had been run. ``taken_at``: Unix seconds. ``record``: how far the
+    record of each context reached; none before there was one.
+    """
 
     schema: int
     taken_at: int
+    record: Mapping[str, Position]
 
 
 def dump(transaction: Transaction, *, taken_at: int) -> Iterator[bytes]:
     """The database as ``transaction`` sees it, a line at a time; ``taken_at`` in Unix seconds."""
     schema = transaction.execute("PRAGMA user_version").fetchone()[0]
-    yield _line({"caucase_snapshot": _FORMAT, "schema": schema, "taken_at": taken_at})
+    heads = {
+        context: {"number": head.number, "hash": head.hash.hex()}
+        for context, head in record.heads(transaction).items()
+    }
+    yield _line({"caucase_snapshot": _FORMAT, "schema": schema, "taken_at": taken_at, "record": heads})
     counts = {}
     for table, columns in _tables(transaction).items():
         yield _line({"table": table, "columns": columns})
@@ -88,6 +99,8 @@ def load(chunks: Iterable[bytes], path: Path) -> SnapshotHead:
         connection.execute("BEGIN")
         migrate(connection, 0, head.schema)
         _insert(connection, lines)
+        if head.schema >= _FIRST_WITH_RECORD and record.heads(connection) != head.record:
+            raise Malformed("The record in the backup does not reach as far as its first line says.")
         connection.execute("COMMIT")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA journal_mode=WAL")
@@ -106,7 +119,18 @@ def _head(line: bytes) -> SnapshotHead:
         )
     if schema < 1 or not _is_number(taken_at):
         raise _not_ours()
-    return SnapshotHead(schema=schema, taken_at=taken_at)
+    return SnapshotHead(schema=schema, taken_at=taken_at, record=_heads(fields.get("record", {})))
+
+
+def _heads(value: object) -> dict[str, Position]:
+    try:
+        items: Any = value
+        return {
+            context: Position(number=head["number"], hash=bytes.fromhex(head["hash"]))
+            for context, head in items.items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise _not_ours() from None
 
 
 def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:

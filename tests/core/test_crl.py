@@ -179,7 +179,7 @@ def test_lengths(keys, count: int) -> None:
 
 def test_pem(keys) -> None:
     one, two = (
-        to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START))
+        to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START), CRL)
         for kind in KINDS[:2]
     )
     assert max(map(len, one.splitlines())) <= 64

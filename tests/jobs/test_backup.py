@@ -63,9 +63,11 @@ def test_a_backup_is_for_every_valid_user(office: Office, keys, clock) -> None:
     assert made.path.name == f"{clock():%Y%m%d%H%M%S}.caucased"
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
     assert made.size == made.path.stat().st_size
-    assert office.reports.entries == [
-        ("backup_written", {"file": str(made.path), "size": made.size, "keys": 4})
-    ]
+    assert office.reports.entries[0] == (
+        "backup_written",
+        {"file": str(made.path), "size": made.size, "keys": 4},
+    )
+    assert office.reports.names[1:] == ["record_head", "record_head"]
 
 
 def test_there_is_nothing_to_read_without_a_key(office: Office, keys) -> None:
@@ -87,7 +89,7 @@ def test_nobody_to_encrypt_for(office: Office, keys, clock) -> None:
     clock.advance(days=200)
     assert office.back_up() is None
     assert office.names() == [old.name]
-    assert office.reports.names == ["backup_written", "backup_without_reader"]
+    assert office.reports.names == ["backup_written", "record_head", "backup_without_reader"]
     assert EVENTS["backup_without_reader"].priority == 4
     found = state(office.authority._database, office.backups, clock=clock)
     assert found.readers == 0

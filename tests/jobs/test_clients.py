@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from caucase.authority import RequestId
-from caucase.store import Database, issued, requests, revocations
+from caucase.store import Database, record, requests, revocations
 from tests.authority.world import ADDRESS, BOSS, fetch, revocation
 
 from .office import Office
@@ -88,6 +88,6 @@ def test_what_was_answered_before_it_began_is_in_it(office: Office, keys, make_c
             for request_id in set(before.submitted) - rejected:
                 assert requests.select(transaction, "cas", request_id, now) is not None
             for serial in before.signed:
-                assert issued.select(transaction, "cas", serial) is not None  # type: ignore[arg-type]
+                assert record.issued(transaction, "cas", serial) is not None  # type: ignore[arg-type]
             for serial in before.revoked:
                 assert revocations.is_revoked(transaction, "cas", serial)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ LINKS = {
     "getPendingCertificateRequestList": "/csr",
     "getCertificateSigningRequest": "/csr/{+csr_id}",
     "getCertificate": "/crt/{+csr_id}",
+    "getCertificateList": "/crt",
     "getCACertificate": "/crt/ca.crt.pem",
     "getCACertificateChain": "/crt/ca.crt.json",
 }
@@ -34,7 +35,12 @@ ACTIONS = {
     "revokeCertificate": ("PUT", "/crt/revoke"),
     "renewCertificate": ("PUT", "/crt/renew"),
 }
-AUTHENTICATED = {"getPendingCertificateRequestList", "deletePendingCertificateRequest", "createCertificate"}
+AUTHENTICATED = {
+    "getPendingCertificateRequestList",
+    "getCertificateList",
+    "deletePendingCertificateRequest",
+    "createCertificate",
+}
 
 
 def test_root(client: Client) -> None:

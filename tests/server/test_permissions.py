@@ -43,6 +43,7 @@ PUT    /{c}/csr                     201  201   201  201  201 201   201  ask  403
 GET    /{c}/csr                     401  401   401  200  200 200   401  ask  403
 GET    /{c}/csr/{csr_id}            200  200   200  200  200 200   200  ask  403
 DELETE /{c}/csr/{csr_id}            401  401   401  204  204 204   401  ask  403
+GET    /{c}/crt                     401  401   401  200  200 200   401  ask  403
 GET    /{c}/crt/ca.crt.pem          200  200   200  200  200 200   200  ask  403
 GET    /{c}/crt/ca.crt.json         200  200   200  200  200 200   200  ask  403
 GET    /{c}/crt/https-ca.json       200  200   200  200  200 200   200  ask  403

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from caucase.errors import Malformed, StoreError
 from caucase.store import Database, snapshot
+from caucase.store.record import Position
 from caucase.store.schema import MIGRATIONS
 
 ROWS = {
@@ -28,7 +29,26 @@ ROWS = {
         (3, "cau", b"", b"d2", b"", "", 0, b"crt", 10, 11, ""),
     ],
     "renewal": [(b"digest", "cas", b"k", b"crt", 5)],
-    "issued": [("cas", "ff", b"\x01", 99)],
+    "record": [
+        (
+            "cas",
+            7,
+            "signed",
+            None,
+            "ff",
+            "CN=x",
+            '["DNS:x"]',
+            b"k",
+            b"\x01",
+            None,
+            99,
+            None,
+            "CN=boss",
+            None,
+            b"h",
+        ),
+    ],
+    "record_chain": [("cas", 7, b"h", 6, b"g")],
     "revocation": [("cas", "ff", b"\x01", 1, 2, b"entry"), ("cas", "aa", b"", 1, 2, b"entry")],
     "crl": [("cas", b"\x01", 1, 2, 3, b"der")],
 }
@@ -72,7 +92,9 @@ def test_every_row_comes_back_and_lists_are_made_again(
     database: Database, lines: list[bytes], tmp_path: Path
 ) -> None:
     head = load(tmp_path, lines)
-    assert head == snapshot.SnapshotHead(schema=len(MIGRATIONS), taken_at=TAKEN_AT)
+    assert head == snapshot.SnapshotHead(
+        schema=len(MIGRATIONS), taken_at=TAKEN_AT, record={"cas": Position(number=7, hash=b"h")}
+    )
     path = tmp_path / "restored.sqlite"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not path.with_name(path.name + "-wal").exists()
@@ -98,6 +120,7 @@ def test_it_says_what_it_is(lines: list[bytes]) -> None:
     assert lines[0].startswith(snapshot.MARK)
     assert json.loads(lines[0]) == {
         "caucase_snapshot": 1, "schema": len(MIGRATIONS), "taken_at": TAKEN_AT,
+        "record": {"cas": {"number": 7, "hash": "68"}},
     }  # fmt: skip
     assert all(line.endswith(b"\n") and line.isascii() for line in lines)
     assert json.loads(lines[-1])["end"]["request"] == 2
@@ -213,14 +236,14 @@ def test_what_is_written_meanwhile_is_not_in_it(database: Database, tmp_path: Pa
         for number in range(50):
             database.write(
                 lambda other, number=number: other.execute(
-                    "INSERT INTO issued VALUES ('cau', ?, x'', 1)", (f"{number:x}",)
+                    "INSERT INTO revocation VALUES ('cau', ?, x'', 1, 1, x'')", (f"{number:x}",)
                 )
             )
             got.extend(line for line in [next(stream, None)] if line is not None)
         got.extend(stream)
     load(tmp_path, got)
     with Database(tmp_path / "restored.sqlite") as restored, restored.read() as transaction:
-        assert transaction.execute("SELECT COUNT(*) FROM issued").fetchone() == (1,)
+        assert transaction.execute("SELECT COUNT(*) FROM revocation").fetchone() == (2,)
 
 
 def test_mask_does_not_matter(lines: list[bytes], tmp_path: Path) -> None:

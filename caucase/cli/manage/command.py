@@ -21,6 +21,7 @@ from caucase.cli.manage import (
     restore,
     sign,
     status,
+    verify_record,
 )
 from caucase.cli.manage.action import Action
 from caucase.config import installed
@@ -54,6 +55,7 @@ ACTIONS = (
     import_crl.ACTION,
     export_ca.ACTION,
     check.ACTION,
+    verify_record.ACTION,
 )
 
 _HINT_TO_ROOT = "Started by root this works as the owner of the database, who needs to get there."

@@ -1,0 +1,183 @@
+"""Reads the record of what was issued and revoked: a page of it, whether it is whole, and how far it reaches.
+
+Nothing is ever written here: entries are made where certificates are, in the same transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.policy import ContextName
+from caucase.core.record import Entry, link
+from caucase.core.x509 import KeyId, Serial
+from caucase.errors import StoreError
+from caucase.store import Database, Transaction, record, settings
+from caucase.store.record import Conditions, Position
+
+PAGE_LIMIT = 1000
+"""The most certificates on a page."""
+
+# Entries that are looked at for one page: some tens of milliseconds, however few of them are asked for.
+_SCAN = 5000
+# Characters of subjects and names on one page: a single certificate can have 64 KiB of them.
+_PAGE_SIZE = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """Which certificates. ``after``: number of the last entry of the page before. ``text``: what subject or a name
+    contains, ``approved_by``: what the user's name contains, small or capital letters alike.
+    """
+
+    limit: int = 100
+    after: int = 0
+    text: str | None = None
+    approved_by: str | None = None
+    serial: Serial | None = None
+    key_id: KeyId | None = None
+    expires_before: datetime | None = None
+    revoked: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IssuedCertificate:
+    """What the record says of one: its entry with its number, and how it was revoked if it was."""
+
+    number: int
+    entry: Entry
+    revocation: Entry | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """``next``: what the next page is ``after``, ``None`` on the last one. There may be few on a page, or none, and
+    yet another one.
+    """
+
+    certificates: tuple[IssuedCertificate, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainState:
+    """The chain of ``context``, as that is shown to people. ``entries``: how many there are, up to the first that is
+    wrong. ``problem``: a sentence, or empty.
+    """
+
+    context: str
+    entries: int
+    first: int | None
+    head: Position
+    problem: str
+
+
+class Record:
+    """The record of CAU or CAS. Thread-safe."""
+
+    def __init__(self, name: ContextName, database: Database) -> None:
+        self._name = name
+        self._database = database
+
+    def page(self, query: Query) -> Page:
+        """Certificates in the order in which they were issued. What is issued meanwhile is on a later page."""
+        before = query.expires_before
+        conditions = Conditions(
+            serial=query.serial,
+            key_id=query.key_id,
+            expires_before=None if before is None else int(before.timestamp()),
+            revoked=query.revoked,
+        )
+        found: list[IssuedCertificate] = []
+        size = 0
+        with self._database.read() as transaction:
+            chain = record.chain(transaction, self._name)
+            start = max(query.after, chain.pruned.number)
+            # A serial is looked up, anything else is looked for.
+            end = chain.head.number if query.serial is not None else min(start + _SCAN, chain.head.number)
+            for row in record.select(transaction, self._name, conditions, after=start, until=end):
+                if not _matches(row.entry, query):
+                    continue
+                revocation = record.revoked(transaction, self._name, row.entry.serial)
+                found.append(IssuedCertificate(number=row.number, entry=row.entry, revocation=revocation))
+                size += len(row.entry.subject or "") + len(row.entry.names or "")
+                if len(found) == query.limit or size > _PAGE_SIZE:
+                    return Page(certificates=tuple(found), next=row.number)
+        return Page(certificates=tuple(found), next=end if end < chain.head.number else None)
+
+
+def verify(transaction: Transaction) -> list[ChainState]:
+    """Read the whole record, a chain after the other. Those of CAU and CAS are among them, also without an entry."""
+    names = {*record.contexts(transaction), ContextName.CAU.value, ContextName.CAS.value}
+    return [_verified(transaction, name) for name in sorted(names, key=str)]
+
+
+def _verified(transaction: Transaction, name: str | bytes) -> ChainState:
+    chain = record.chain(transaction, name)
+    number, digest, first = chain.pruned.number, chain.pruned.hash, None
+    problem = ""
+    try:
+        for *values, stored in record.walk(transaction, name):
+            if values[1] != number + 1:
+                problem = f"entry {number + 1} is missing, there is {values[1]!r} instead"
+                break
+            following = link(digest, values)
+            if following != stored:
+                problem = f"entry {number + 1} is not what it was, or was not made after the one before"
+                break
+            number, digest = number + 1, following
+            first = number if first is None else first
+    except StoreError:
+        problem = f"entry {number + 1} cannot be read"
+    if not problem and (number, digest) != (chain.head.number, chain.head.hash):
+        problem = f"it ends with entry {number}, and the last one made was {chain.head.number}"
+    shown = name.upper() if isinstance(name, str) else repr(name)
+    return ChainState(
+        context=shown,
+        entries=number - chain.pruned.number,
+        first=first,
+        head=chain.head,
+        problem=problem and f"The record of {shown} is broken: {problem}.",
+    )
+
+
+def heads(transaction: Transaction) -> dict[ContextName, Position]:
+    """How far the chain of each context reaches."""
+    return {name: record.chain(transaction, name).head for name in (ContextName.CAU, ContextName.CAS)}
+
+
+def report_heads(reached: Mapping[ContextName, Position], audit: AuditSink) -> None:
+    """Tell it, so that no former state can be passed off as the present one. Of an empty chain nothing is told."""
+    for name, head in reached.items():
+        if head.number:
+            audit(AuditEvent.RECORD_HEAD, context=name, number=head.number, hash=head.hash.hex())
+
+
+def report_new_heads(database: Database, audit: AuditSink) -> None:
+    """Likewise, of the chains that have grown since they were last told here."""
+    with database.read() as transaction:
+        grown = {
+            name: head
+            for name, head in heads(transaction).items()
+            if head.number > settings.counter(transaction, name, settings.RECORD_TOLD)
+        }
+    report_heads(grown, audit)
+
+    def note(transaction: Transaction) -> None:
+        for name, head in grown.items():
+            settings.raise_counter(transaction, name, settings.RECORD_TOLD, head.number)
+
+    if grown:
+        database.write(note)
+
+
+def _matches(entry: Entry, query: Query) -> bool:
+    if query.approved_by is not None and query.approved_by.casefold() not in (entry.actor or "").casefold():
+        return False
+    if query.text is None:
+        return True
+    texts = [entry.subject or "", *json.loads(entry.names or "[]")]
+    return any(query.text.casefold() in text.casefold() for text in texts)

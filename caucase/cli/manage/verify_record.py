@@ -1,0 +1,42 @@
+"""``--verify-record``: whether the record of what was issued and revoked is whole, and how far it reaches."""
+
+from __future__ import annotations
+
+import argparse
+
+from caucase.authority import ChainState, verify
+from caucase.cli.common import EX_OK
+from caucase.cli.manage.action import Action
+from caucase.config.schema import ServerConfig
+from caucase.errors import EX_ERROR
+from caucase.host.events import escape
+from caucase.store import Database
+
+
+def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
+    actions.add_argument(
+        "--verify-record",
+        action="store_true",
+        help="read the whole record of what was issued and revoked, and say of each authority how far it reaches, and "
+        "its last hash, to be compared with the journal's; changes nothing, and fails if an entry is not what it was",
+    )
+
+
+def _run(_options: argparse.Namespace, config: ServerConfig) -> int:
+    with Database(config.db, read_only=True) as database, database.read() as transaction:
+        states = verify(transaction)
+    for state in states:
+        print(escape(_sentence(state)))
+    return EX_ERROR if any(state.problem for state in states) else EX_OK
+
+
+def _sentence(state: ChainState) -> str:
+    if state.problem:
+        return state.problem
+    reached = f"{state.head.number}, {state.head.hash.hex()}"
+    if state.first is None:
+        return f"{state.context}: no entries; the last one made was {reached}"
+    return f"{state.context}: {state.entries} entries, from {state.first} to {reached}"
+
+
+ACTION = Action(key="verify_record", add=_add, run=_run)

@@ -1,0 +1,209 @@
+"""The record of what was issued and revoked: one chain of entries in each context, which only ever grows at its end and
+is forgotten from its beginning.
+
+What an entry is and how it is bound to the one before: ``core.record``.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from caucase.core.record import START, Entry, Kind, Value, link, serial_text
+from caucase.core.x509 import KeyId, Serial
+from caucase.errors import StoreError
+from caucase.store.db import Transaction
+
+_COLUMNS = (
+    "context, number, kind, at, serial, subject, names, key_id, issuer, not_before, not_after, address, actor,"
+    " renewed_from"
+)
+_INSERT = f"INSERT INTO record ({_COLUMNS}, hash) VALUES ({', '.join('?' * 15)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """An entry's number, and its hash. Number 0 is before the first."""
+
+    number: int
+    hash: bytes
+
+
+BEGINNING = Position(number=0, hash=START)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """How far it reaches: ``pruned`` is the last entry that was forgotten, ``head`` the newest."""
+
+    pruned: Position
+    head: Position
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """An entry, and its number."""
+
+    number: int
+    entry: Entry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """Which certificates are looked for; ``None`` for any. ``expires_before``: Unix seconds."""
+
+    serial: Serial | None = None
+    key_id: KeyId | None = None
+    expires_before: int | None = None
+    revoked: bool | None = None
+
+
+def append(transaction: Transaction, context: str, entry: Entry) -> None:
+    """Add an entry at the end. The chain is read in the transaction that extends it: several processes do."""
+    head = chain(transaction, context).head
+    values = entry.values(context, head.number + 1)
+    new = link(head.hash, values)
+    transaction.execute(_INSERT, (*values, new))
+    transaction.execute(
+        "INSERT INTO record_chain VALUES (?, ?, ?, 0, ?)"
+        " ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
+        (context, head.number + 1, new, START),
+    )
+
+
+def chain(transaction: Transaction, context: str | bytes) -> Chain:
+    row = transaction.execute(
+        "SELECT number, hash, pruned_number, pruned_hash FROM record_chain WHERE context = ?", (context,)
+    ).fetchone()
+    if row is None:
+        return Chain(pruned=BEGINNING, head=BEGINNING)
+    number, digest, pruned_number, pruned_digest = row
+    return Chain(
+        pruned=Position(number=pruned_number, hash=pruned_digest), head=Position(number=number, hash=digest)
+    )
+
+
+def heads(transaction: Transaction) -> dict[str, Position]:
+    """The newest entry of each context that ever had one."""
+    rows = transaction.execute("SELECT context, number, hash FROM record_chain ORDER BY context")
+    return {context: Position(number=number, hash=digest) for context, number, digest in rows}
+
+
+def contexts(transaction: Transaction) -> list[str | bytes]:
+    """All that have a chain or entries, also those that should have none, in no order."""
+    found = {context for (context,) in transaction.execute("SELECT context FROM record_chain")}
+    (context,) = transaction.execute("SELECT MIN(context) FROM record").fetchone()
+    while context is not None:
+        found.add(context)
+        (context,) = transaction.execute(
+            "SELECT MIN(context) FROM record WHERE context > ?", (context,)
+        ).fetchone()
+    return list(found)
+
+
+def walk(transaction: Transaction, context: str | bytes) -> Iterator[tuple[Value, ...]]:
+    """All columns of each entry, the hash last, in order, as they are: nothing is taken for granted. StoreError for one
+    that cannot be read.
+    """
+    try:
+        yield from transaction.execute(
+            f"SELECT {_COLUMNS}, hash FROM record WHERE context = ? ORDER BY number", (context,)
+        )
+    except sqlite3.OperationalError as error:  # also for a text that is not UTF-8
+        raise StoreError(f"It cannot be read: {error}.") from error
+
+
+def issued(transaction: Transaction, context: str, serial: Serial) -> Entry | None:
+    """The certificate that has this serial."""
+    return _one(transaction, context, serial, "<>")
+
+
+def revoked(transaction: Transaction, context: str, serial: Serial) -> Entry | None:
+    """The first revocation of that serial."""
+    return _one(transaction, context, serial, "=")
+
+
+def _one(transaction: Transaction, context: str, serial: Serial, comparison: str) -> Entry | None:
+    row = transaction.execute(
+        f"SELECT {_COLUMNS} FROM record WHERE context = ? AND serial = ? AND kind {comparison} 'revoked'"
+        " ORDER BY number LIMIT 1",
+        (context, serial_text(serial)),
+    ).fetchone()
+    return None if row is None else _row(row).entry
+
+
+def select(
+    transaction: Transaction, context: str, conditions: Conditions, *, after: int, until: int
+) -> Iterator[Row]:
+    """Certificates whose entries are numbered from ``after`` (not included) to ``until``, in order."""
+    wanted = conditions
+    where = ["context = :context", "number > :after", "number <= :until", "kind <> 'revoked'"]
+    if wanted.serial is not None:
+        where.append("serial = :serial")
+    if wanted.key_id is not None:
+        where.append("key_id = :key_id")
+    if wanted.expires_before is not None:
+        where.append("not_after < :expires_before")
+    if wanted.revoked is not None:
+        where.append(
+            f"{'' if wanted.revoked else 'NOT '}EXISTS (SELECT 1 FROM record AS other WHERE"
+            " other.context = record.context AND other.serial = record.serial AND other.kind = 'revoked')"
+        )
+    rows = transaction.execute(
+        f"SELECT {_COLUMNS} FROM record WHERE {' AND '.join(where)} ORDER BY number",
+        {
+            "context": context,
+            "after": after,
+            "until": until,
+            "serial": None if wanted.serial is None else serial_text(wanted.serial),
+            "key_id": wanted.key_id,
+            "expires_before": wanted.expires_before,
+        },
+    )
+    return map(_row, rows)
+
+
+def prune(transaction: Transaction, context: str, now: int, limit: int) -> int:
+    """Forget the first entries whose certificates ended before ``now``, up to one that did not; how many, at most
+    ``limit``.
+    """
+    last: Position | None = None
+    known = chain(transaction, context).pruned.number
+    rows = transaction.execute(
+        "SELECT number, not_after, hash FROM record WHERE context = ? ORDER BY number LIMIT ?",
+        (context, limit),
+    )
+    for number, not_after, digest in rows:
+        if not_after >= now:
+            break
+        last = Position(number=number, hash=digest)
+    if last is None:
+        return 0
+    transaction.execute("DELETE FROM record WHERE context = ? AND number <= ?", (context, last.number))
+    transaction.execute(
+        "UPDATE record_chain SET pruned_number = ?, pruned_hash = ? WHERE context = ?",
+        (last.number, last.hash, context),
+    )
+    return last.number - known
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    _context, number, kind, at, serial, subject, names, key_id, issuer, *rest = values
+    not_before, not_after, address, actor, renewed_from = rest
+    entry = Entry(
+        kind=Kind(kind),
+        at=at,
+        serial=Serial(int(serial, 16)),
+        subject=subject,
+        names=names,
+        key_id=key_id,
+        issuer=issuer,
+        not_before=not_before,
+        not_after=not_after,
+        address=address,
+        actor=actor,
+        renewed_from=None if renewed_from is None else Serial(int(renewed_from, 16)),
+    )
+    return Row(number=number, entry=entry)
