@@ -620,7 +620,7 @@ def _no_csr(*_: object) -> Any:
 
 TestLife = Life.TestCase
 TestLife.settings = settings(
-    max_examples=int(os.environ.get("CAUCASE_SOAK_EXAMPLES", "60")),
+    max_examples=int(os.environ.get("CAUCASE_SOAK_EXAMPLES", "40")),
     stateful_step_count=60,
     deadline=None,
     suppress_health_check=list(HealthCheck),
