@@ -303,8 +303,11 @@ class Life(RuleBasedStateMachine):
         """In two processes: both decide before either commits. It must look as if one had come after the other."""
         operations = [self._draw(data), self._draw(data)]
         going = [_Going(lambda at=at: self._begin(at, operations[at])) for at in (0, 1)]
-        for at in (1, 0) if is_swapped else (0, 1):
-            going[at].finish()
+        if is_swapped:
+            operations.reverse()
+            going.reverse()
+        for one in going:
+            one.finish()
         done = [(operation, one.outcome) for operation, one in zip(operations, going, strict=True)]
         self._compare([(self.model, done), (self.model, done[::-1])])
 
