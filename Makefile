@@ -3,7 +3,8 @@
 # make test    linters and all tests
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist
-# make bench   what is fast, in numbers
+# make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
+#              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -21,13 +22,15 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc
+    python3-shtab scdoc wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
+# For the comparison with the peer, and for the profile of the server.
+BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/interop --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/system --ignore=tests/years
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -69,10 +72,13 @@ deb:
 	}
 	@scripts/deb
 
-bench: venv
-	@.venv/bin/python benchmarks/start.py
-	@.venv/bin/python benchmarks/updater.py
-	@.venv/bin/python benchmarks/backup.py
+bench: venv .venv-bench/.made .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH)
+
+bench-%: venv .venv-bench/.made .venv-peer/.made
+	@$(call apt,$(BENCH_PACKAGES))
+	@.venv/bin/python -m benchmarks $(BENCH) $*
 
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -94,6 +100,12 @@ clean:
 .venv-peer/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear .venv-peer
 	.venv-peer/bin/python $(PIP) install --use-pep517 caucase==0.9.17
+	@touch $@
+
+# What takes samples of Python code.
+.venv-bench/.made: Makefile | .venv/.made
+	$(SYSTEM_PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python $(PIP) install py-spy
 	@touch $@
 
 # Linters. Debian's packages are visible, for their types; its urllib3 has none yet.

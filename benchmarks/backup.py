@@ -1,11 +1,7 @@
 """How much memory a backup of a large database takes, and getting it back, and how long.
 
-Memory is what a command needs at its peak beyond what the same command needs for an empty database. A figure that
-misses its target makes the exit status 1.
-
-    python benchmarks/backup.py [MIB]
-
-``MIB``: the size of the database, 2048 if not given. Twice as much space is needed in the folder for temporary files.
+Memory is what a command needs at its peak beyond what the same command needs for an empty database. Twice the size of
+the database, which is 2 GiB, is needed in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -17,7 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from benchmarks import report
+from benchmarks.report import Verdict, number
+
+NAME = "backup"
 
 EXTRA_MEMORY_MIB = 64
 
@@ -26,21 +28,29 @@ _MIB = 1 << 20
 _BLOB_SIZE = 48 * 1024  # the largest request has 64 KiB in PEM
 
 
-def main() -> int:
-    size = int(sys.argv[1]) if len(sys.argv) > 1 else 2048
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and judge."""
+    options = report.parser(__doc__).parse_args(arguments)
+    size = 64 if options.quick else 2048
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         small = _measure_all(folder / "small", 0)
         large = _measure_all(folder / "large", size)
-    worst = 0.0
-    print(
-        f"{size} MiB in the database, and up to {EXTRA_MEMORY_MIB} MiB of memory more than for an empty one:"
+    table = report.table(
+        (f"of {size} MiB", "s", "MiB at the peak"),
+        [(what, number(seconds), number(memory)) for what, (seconds, memory) in large.items()],
     )
-    for what, (seconds, memory) in large.items():
-        extra = memory - small[what][1]
-        worst = max(worst, extra)
-        print(f"{what:8} {seconds:7.1f} s   {memory:6.1f} MiB, {extra:5.1f} more   {_verdict(extra)}")
-    return 0 if worst <= EXTRA_MEMORY_MIB else 1
+    judged = [
+        Verdict(
+            name=f"{what}: memory more than for an empty database",
+            figure=memory - small[what][1],
+            target=EXTRA_MEMORY_MIB,
+            unit="MiB",
+            at_most=True,
+        )
+        for what, (_, memory) in large.items()
+    ]
+    return report.publish(NAME, [table], judged, write=options.write)
 
 
 def _measure_all(folder: Path, size: int) -> dict[str, tuple[float, float]]:
@@ -88,10 +98,6 @@ def _measure(folder: Path, *arguments: str) -> tuple[float, float]:
 
 def _mib(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / 1024
-
-
-def _verdict(extra: float) -> str:
-    return "ok" if extra <= EXTRA_MEMORY_MIB else f"more than {EXTRA_MEMORY_MIB} MiB"
 
 
 if __name__ == "__main__":

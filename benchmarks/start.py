@@ -2,9 +2,7 @@
 
 Cold start: from the first connection to the first byte of the answer, the server being started by that
 connection (``systemd-socket-activate`` stands for systemd), with a database that exists. Idle memory:
-resident, after that answer. A figure that misses its target makes the exit status 1.
-
-    python benchmarks/start.py [RUNS]
+after that answer, of the server's processes together.
 """
 
 from __future__ import annotations
@@ -15,7 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from benchmarks import processes, report
+from benchmarks.report import Verdict
+
+NAME = "start"
 
 COLD_START_MS = 350
 IDLE_MEMORY_MIB = 60
@@ -24,19 +28,20 @@ _BIN = Path(sys.executable).parent
 _REQUEST = b"GET /cas/crt/ca.crt.pem HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
-def main() -> int:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 21
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and judge."""
+    options = report.parser(__doc__).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         config = _configuration(Path(folder))
-        _measure(config)  # makes the database, and fills the file cache
-        results = [_measure(config) for _ in range(runs)]
+        measure(config)  # makes the database, and fills the file cache
+        results = [measure(config) for _ in range(3 if options.quick else 21)]
     start = statistics.median(milliseconds for milliseconds, _ in results)
     memory = max(mib for _, mib in results)
-    slowest = max(milliseconds for milliseconds, _ in results)
-    verdict = _verdict(start, COLD_START_MS, "ms")
-    print(f"cold start   {start:6.0f} ms   {verdict}, median of {runs}, slowest {slowest:.0f} ms")
-    print(f"idle memory  {memory:6.1f} MiB  {_verdict(memory, IDLE_MEMORY_MIB, 'MiB')}")
-    return 0 if start <= COLD_START_MS and memory <= IDLE_MEMORY_MIB else 1
+    judged = [
+        Verdict(name="cold start", figure=start, target=COLD_START_MS, unit="ms", at_most=True),
+        Verdict(name="idle memory", figure=memory, target=IDLE_MEMORY_MIB, unit="MiB", at_most=True),
+    ]
+    return report.publish(NAME, [], judged, write=options.write)
 
 
 def _configuration(folder: Path) -> Path:
@@ -47,8 +52,8 @@ def _configuration(folder: Path) -> Path:
     return config
 
 
-def _measure(config: Path) -> tuple[float, float]:
-    """Milliseconds to the first byte, and MiB resident afterwards."""
+def measure(config: Path) -> tuple[float, float]:
+    """Milliseconds to the first byte, and MiB in memory afterwards."""
     http, https = _free_ports()
     command = ["systemd-socket-activate", "-l", f"127.0.0.1:{http}", "-l", f"127.0.0.1:{https}"]
     command += ["--fdname=http:https", str(_BIN / "caucased"), f"--config={config}"]
@@ -64,7 +69,7 @@ def _measure(config: Path) -> tuple[float, float]:
             first = connection.recv(1)
             elapsed = time.perf_counter() - started
         assert first == b"H", "there was no answer"
-        memory = _resident_mib(server.pid)
+        memory = processes.memory(server.pid).pss
         server.terminate()
         server.stderr.read()
     return elapsed * 1000, memory
@@ -73,16 +78,6 @@ def _measure(config: Path) -> tuple[float, float]:
 def _free_ports() -> tuple[int, int]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         return one.getsockname()[1], other.getsockname()[1]
-
-
-def _resident_mib(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) / 1024
-
-
-def _verdict(figure: float, target: float, unit: str) -> str:
-    return f"{'PASS' if figure <= target else 'MISSED'} (target {target} {unit})"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,7 @@
 """What a pass of the updater costs when nothing is due: every machine pays that every quarter of an hour.
 
 The real command on files of a real server, which is gone by then: a pass with nothing due asks nobody. Processor
-time of the whole process, Python's start included. A figure that misses its target makes the exit status 1.
-
-    python benchmarks/updater.py [RUNS]
+time of the whole process, Python's start included; the median.
 """
 
 from __future__ import annotations
@@ -16,7 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from benchmarks import report
+from benchmarks.report import Verdict
+
+NAME = "updater"
 
 IDLE_PASS_MS = 250
 
@@ -24,22 +28,21 @@ _BIN = Path(sys.executable).parent
 _SECONDS = 30.0
 
 
-def main() -> int:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 21
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and judge."""
+    options = report.parser(__doc__).parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [str(_BIN / "caucase-updater"), "--config", str(folder / "www.yaml")]
         _enrol(folder, command)
         _pass(command)  # fills the file cache
-        costs = sorted(_pass(command) for _ in range(runs))
-    median = statistics.median(costs)
-    verdict = (
-        "PASS" if median <= IDLE_PASS_MS else f"{median - IDLE_PASS_MS:.0f} ms more than {IDLE_PASS_MS} ms"
-    )
-    print(
-        f"idle pass    {median:6.0f} ms   {verdict}, processor time, median of {runs}, most {costs[-1]:.0f} ms"
-    )
-    return 0 if median <= IDLE_PASS_MS else 1
+        median = statistics.median(_pass(command) for _ in range(3 if options.quick else 21))
+    judged = [
+        Verdict(
+            name="pass with nothing due", figure=median, target=IDLE_PASS_MS, unit="ms of CPU", at_most=True
+        )
+    ]
+    return report.publish(NAME, [], judged, write=options.write)
 
 
 def _enrol(folder: Path, command: list[str]) -> None:

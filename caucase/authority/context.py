@@ -64,6 +64,6 @@ class ContextAuthority:
         # RFC 9110, 8.8.2.1: not in the future, where a wrong clock may have put a CA.
         return Document.of(json.dumps(links).encode("ascii"), min(newest, now))
 
-    def _valid_cas(self) -> list[Ca]:
+    def _valid_cas(self) -> tuple[Ca, ...]:
         now = self._clock()
         return self.keyring.ensure(now).valid(now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,31 +64,65 @@ class Ca:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Who does what, from ``start`` until ``end``, which is not included. ``valid``: oldest first. ``is_calm``: no
+    successor is due, and each CA vouches for the next.
+    """
+
+    start: datetime
+    end: datetime
+    valid: tuple[Ca, ...]
+    roles: Roles
+    is_calm: bool
+
+
 class CaSet:
-    """All CAs of a context at one generation, oldest first."""
+    """All CAs of a context at one generation, oldest first. ``period``: the life of a normal certificate."""
 
-    generation: int
-    cas: tuple[Ca, ...]
+    def __init__(self, generation: int, cas: tuple[Ca, ...], period: timedelta) -> None:
+        self.generation = generation
+        self.cas = cas
+        self._period = period
+        self._lifetimes = [ca.lifetime for ca in cas]
+        self._latest: Moment | None = None
 
-    def valid(self, now: datetime) -> list[Ca]:
+    def at(self, now: datetime) -> Moment:
+        """Who does what at ``now``. It changes a few times a year, so the last answer is kept."""
+        moment = self._latest
+        if moment is None or not moment.start <= now < moment.end:
+            moment = self._latest = self._moment(now)
+        return moment
+
+    def valid(self, now: datetime) -> tuple[Ca, ...]:
         """Those that have not expired, oldest first."""
-        return [ca for ca in self.cas if ca.lifetime.is_valid(now)]
-
-    def roles(self, now: datetime, period: timedelta) -> Roles:
-        return rollover.roles([ca.lifetime for ca in self.cas], now, period)
+        return self.at(now).valid
 
     def unlinked(self, now: datetime) -> list[tuple[Ca, Ca]]:
         """Pairs of valid CAs, one right after the other, where the first does not vouch for the second.
 
         There are some only if a wrong clock has put a CA among the others, or if they were imported.
         """
-        return [
-            (old, new) for old, new in itertools.pairwise(self.valid(now)) if new.predecessor != old.key_id
-        ]
+        return _unlinked(self.valid(now))
 
     def find(self, key_id: KeyId | None, now: datetime) -> Ca | None:
         """The valid CA with that key identifier."""
         return next((ca for ca in self.valid(now) if ca.key_id == key_id), None)
+
+    def _moment(self, now: datetime) -> Moment:
+        roles = rollover.roles(self._lifetimes, now, self._period)
+        valid = tuple(ca for ca in self.cas if ca.lifetime.is_valid(now))
+        is_due = roles.successor_due is None or now >= roles.successor_due
+        return Moment(
+            start=now,
+            end=rollover.roles_until(self._lifetimes, now, self._period),
+            valid=valid,
+            roles=roles,
+            is_calm=not is_due and not _unlinked(valid),
+        )
+
+
+def _unlinked(valid: Sequence[Ca]) -> list[tuple[Ca, Ca]]:
+    return [(old, new) for old, new in itertools.pairwise(valid) if new.predecessor != old.key_id]
 
 
 class Keyring:
@@ -101,7 +136,7 @@ class Keyring:
         self._policy = policy
         self._clock = clock
         self._audit = audit
-        self._cached = CaSet(generation=-1, cas=())
+        self._cached = CaSet(-1, (), self.period)
         self._signers: dict[KeyId, Signer] = {}
         self._making = threading.Lock()
 
@@ -120,13 +155,13 @@ class Keyring:
         generation = settings.counter(transaction, self.name, settings.CA_GENERATION)
         if cached.generation != generation:
             rows = cas.select_all(transaction, self.name)
-            cached = self._cached = CaSet(generation=generation, cas=tuple(map(_parsed, rows)))
+            cached = self._cached = CaSet(generation, tuple(map(_parsed, rows)), self.period)
         return cached
 
     def status(self, transaction: Transaction, now: datetime) -> tuple[tuple[CaStatus, ...], datetime | None]:
         """The CAs that have not been forgotten, oldest first, and when the next one is due."""
         current = self.snapshot(transaction)
-        roles = current.roles(now, self.period)
+        roles = current.at(now).roles
         timeline = rollover.timeline([ca.lifetime for ca in current.cas], self.period)
         cas = tuple(
             CaStatus(
@@ -142,11 +177,14 @@ class Keyring:
         )
         return cas, roles.successor_due
 
-    def signer(self) -> Signer:
-        """The CA that signs now, made first if there is none; its successor is made when that is due."""
+    def signer(self, known: CaSet | None = None) -> Signer:
+        """The CA that signs now, made first if there is none; its successor is made when that is due.
+
+        ``known``: the CAs, where they have just been read.
+        """
         now = self._clock()
-        current = self.ensure(now)
-        index = current.roles(now, self.period).signing
+        current = known if known is not None and known.at(now).is_calm else self.ensure(now)
+        index = current.at(now).roles.signing
         assert index is not None  # ensure() has seen to it
         return self.signer_of(current.cas[index])
 
@@ -196,7 +234,7 @@ class Keyring:
         CA is vouched for by the one before it.
         """
         current = self.snapshot()
-        if not self._is_due(current, now) and not current.unlinked(now):
+        if current.at(now).is_calm:
             return current
         with self._making:  # another thread may have made it in the meantime
             current = self.snapshot()
@@ -208,7 +246,7 @@ class Keyring:
         return self.snapshot()
 
     def _is_due(self, current: CaSet, now: datetime) -> bool:
-        due = current.roles(now, self.period).successor_due
+        due = current.at(now).roles.successor_due
         return due is None or now >= due
 
     def _make(self, current: CaSet, now: datetime) -> None:

@@ -24,7 +24,7 @@ from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, not_after, revocation_date
+from caucase.core.x509 import CRL, KeyId, Serial, not_after, revocation_date, to_pem
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, Transaction, record, revocations, settings
 from caucase.store.revocations import CrlDates
@@ -167,7 +167,7 @@ class RevocationLists:
                 if self._is_stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now, at)
 
-    def _documents(self, cas: list[Ca], *, pem: bool) -> list[Document]:
+    def _documents(self, cas: Sequence[Ca], *, pem: bool) -> list[Document]:
         self.refresh(self._clock())
         with self._database.read() as transaction:
             stored = self._stored(transaction)
@@ -179,7 +179,7 @@ class RevocationLists:
         if document is None:
             row = revocations.select_list(transaction, self._context, issuer)
             assert row is not None  # its number was read in the same transaction
-            body = crl.to_pem(row.der) if pem else row.der
+            body = to_pem(row.der, CRL) if pem else row.der
             document = Document.of(body, from_seconds(row.this_update))
             outdated = [old for old in list(self._ready) if old[0] == issuer and old[1] != number]
             for old in outdated:

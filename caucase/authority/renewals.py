@@ -17,14 +17,14 @@ from caucase.core.message import SignedMessage
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind, serial_text
 from caucase.core.x509 import (
+    CERTIFICATE,
     Serial,
     dump_der,
-    dump_pem,
     load_certificate,
-    load_certificate_der,
     load_request,
     public_key,
     spki,
+    to_pem,
 )
 from caucase.errors import NotAcceptable
 from caucase.store import Database, Transaction, issued
@@ -86,7 +86,7 @@ class Renewals:
                     address=address,
                     renewed_from=serial_text(renewed_from),
                 )
-        return dump_pem(load_certificate_der(answered))
+        return to_pem(answered, CERTIFICATE)
 
     def _store(
         self,

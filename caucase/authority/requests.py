@@ -18,13 +18,15 @@ from caucase.core import profile
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind
 from caucase.core.x509 import (
+    CERTIFICATE,
+    REQUEST,
     dump_der,
-    dump_pem,
     key_id,
-    load_certificate_der,
     load_request,
-    load_request_der,
+    load_stored_certificate,
+    load_stored_request,
     public_key,
+    to_pem,
 )
 from caucase.errors import CertificateInvalid, NotFound, QueueFull, StoreError
 from caucase.store import Database, Transaction, requests, settings
@@ -125,20 +127,20 @@ class Requests:
         request_id, der = yield commit
         if der == dump_der(certificate):
             self._report_signature(request_id, entry, user=by.subject, address=_LOCAL)
-        return dump_pem(load_certificate_der(der))
+        return to_pem(der, CERTIFICATE)
 
     def request(self, request_id: RequestId) -> bytes:
         """A request, pending or signed and still kept, in PEM; NotFound."""
         row = self._select(request_id)
         if row is None:
             raise NotFound(_NO_REQUEST)
-        return dump_pem(load_request_der(row.csr))
+        return to_pem(row.csr, REQUEST)
 
     def pending(self) -> list[PendingRequest]:
         """What waits for a decision, longest first."""
         with self._database.read() as transaction:
             rows = requests.select_pending(transaction, self.name)
-        return [PendingRequest(id=row.id, csr_pem=dump_pem(load_request_der(row.csr))) for row in rows]
+        return [PendingRequest(id=row.id, csr_pem=to_pem(row.csr, REQUEST)) for row in rows]
 
     @use_case
     def sign(
@@ -151,7 +153,7 @@ class Requests:
         row = self._select(request_id)
         if row is None or row.certificate is not None:
             raise NotFound(_NOT_PENDING)
-        csr = load_request_der(row.csr)
+        csr = load_stored_request(row.csr)
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
         certificate = self._issuer.certify(csr, asked, auto_signed=False)
@@ -191,11 +193,11 @@ class Requests:
                 now=int(now.timestamp()),
                 keep_until=until,
             )
-        return dump_pem(load_certificate_der(row.certificate))
+        return to_pem(row.certificate, CERTIFICATE)
 
     def _check_not_revoked(self, transaction: Transaction, der: bytes) -> None:
         try:
-            self._issuer.check_not_revoked(transaction, load_certificate_der(der))
+            self._issuer.check_not_revoked(transaction, load_stored_certificate(der))
         except CertificateInvalid:
             raise CertificateInvalid(
                 "The certificate for this request has been revoked.", "Make a new key and a new request."
@@ -214,7 +216,7 @@ class Requests:
         )
 
     def _certified(self, new: NewRequest, kind: Kind, *, actor: str | None) -> tuple[x509.Certificate, Entry]:
-        csr = load_request_der(new.csr)
+        csr = load_stored_request(new.csr)
         certificate = self._issuer.certify(csr, Asked.by(csr), auto_signed=kind is Kind.AUTOMATIC)
         return certificate, self._issuer.entry(certificate, kind, address=new.address, actor=actor)
 
@@ -252,7 +254,7 @@ class Requests:
             context=self.name,
             csr_id=request_id,
             key_id=new.key_id.hex(),
-            subject=load_request_der(new.csr).subject.rfc4514_string(),
+            subject=load_stored_request(new.csr).subject.rfc4514_string(),
             address=new.address,
         )
 

@@ -6,7 +6,6 @@ file's.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -54,7 +53,7 @@ def _serve(arguments: Sequence[str] | None) -> int:
         netloc = policy_of(config).netloc
         listeners = bind_listeners(config.bind, netloc, config.base_port)
     try:
-        asyncio.run(Daemon(load, notifier=Notifier(), audit=Audit()).run(listeners))
+        Daemon(load, notifier=Notifier(), audit=Audit()).run(listeners)
     finally:
         listeners.close()
     return 0

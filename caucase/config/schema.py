@@ -143,6 +143,12 @@ class ServerConfig:
     backup_keep: int = _option(
         values.whole(1, 1_000_000), "30", "So many backups are kept; older ones are removed.", metavar="COUNT"
     )
+    workers: int | None = _option(
+        values.whole(1, 64),
+        None,
+        "Processes that answer at once, at most; when not given, as many as there are processors.",
+        metavar="COUNT",
+    )
     idle_timeout: timedelta = _option(
         values.time_span,
         "10min",

@@ -1,4 +1,8 @@
-"""Builds and signs certificates. What they say is decided in ``profile``; when and by whom, by the caller."""
+"""Builds and signs certificates. What they say is decided in ``profile``; when and by whom, by the caller.
+
+They are assembled as DER: the library's builder takes as long as the signature, because it has OpenSSL decode keys that
+are there already, and the result is read back by the strict parser anyway.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,14 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from caucase.core.keys import PrivateKey, PublicKey, signature_hash
+from caucase.core import der
+from caucase.core.keys import PrivateKey, PublicKey
 from caucase.core.profile import Extension
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, not_after
+from caucase.core.signature import algorithm_identifier, signed
+from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, load_certificate_der, not_after, spki
+
+_V3 = der.tlv(der.explicit(0), der.integer(2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,15 +118,20 @@ def _signed(
     validity: Validity,
     serial: Serial,
 ) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .issuer_name(issuer)
-        .subject_name(subject)
-        .public_key(key)
-        .serial_number(serial)
-        .not_valid_before(validity.not_before)
-        .not_valid_after(validity.not_after)
+    if validity.not_after < validity.not_before:
+        raise ValueError("a certificate that ends before it begins")
+    algorithm = algorithm_identifier(signing_key)
+    tbs = der.tlv(
+        der.SEQUENCE,
+        _V3,
+        der.integer(serial),
+        algorithm,
+        issuer.public_bytes(),
+        der.tlv(der.SEQUENCE, der.time(validity.not_before), der.time(validity.not_after)),
+        subject.public_bytes(),
+        spki(key),
+        der.tlv(der.explicit(3), der.extensions((one.value, one.critical) for one in extensions))
+        if extensions
+        else b"",
     )
-    for extension in extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder.sign(signing_key, signature_hash(signing_key))
+    return load_certificate_der(signed(signing_key, tbs, algorithm))

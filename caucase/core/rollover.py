@@ -108,6 +108,30 @@ def roles(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> Ro
     )
 
 
+def roles_until(lifetimes: Sequence[Lifetime], now: datetime, period: timedelta) -> datetime:
+    """Until when ``roles`` gives what it gives at ``now``; that moment is not included.
+
+    It is ``now`` itself once a successor is due: that changes with every moment.
+    """
+    due = roles(lifetimes, now, period).successor_due
+    if due is None or now >= due:
+        return now
+    moment = timedelta(microseconds=1)
+    borders = [
+        border
+        for life in lifetimes
+        for border in (
+            life.not_before - _LATE_PERIODS * period,
+            life.not_before,
+            life.not_before + period + moment,
+            _successor_due(life, period),
+            life.not_after + timedelta(seconds=1),
+        )
+        if border > now
+    ]
+    return min(borders, default=now)
+
+
 def _successor_due(life: Lifetime, period: timedelta) -> datetime:
     return life.not_after - SUCCESSOR_DUE_PERIODS * period
 

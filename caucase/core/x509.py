@@ -10,7 +10,10 @@ Already borrowed`` while another thread reads its subject or its key.
 
 from __future__ import annotations
 
+import base64
+import functools
 import hashlib
+import itertools
 import re
 import warnings
 from collections.abc import Callable
@@ -19,9 +22,10 @@ from typing import NewType, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
+from caucase.core import der
 from caucase.core.keys import PrivateKey, PublicKey, key_type
 from caucase.errors import CertificateInvalid, Malformed
 
@@ -31,8 +35,10 @@ KeyId = NewType(
 Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets at most
 
 SERIAL_MAX = 2**159 - 1
+_PEM_LINE = 64  # RFC 7468 section 2
 PEM_LIMIT = 64 * 1024  # characters of one request or certificate: far more than any real one
 
+_A_REQUEST = "certificate signing request"
 CERTIFICATE = "CERTIFICATE"
 REQUEST = "CERTIFICATE REQUEST"
 CRL = "X509 CRL"
@@ -54,6 +60,25 @@ warnings.filterwarnings("error", category=UserWarning, module=r"(caucase\.core|c
 _NOT_WELL_FORMED = (
     ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
 )  # fmt: skip
+
+_RSA_OID = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1"))
+_EC_OID = der.oid(x509.ObjectIdentifier("1.2.840.10045.2.1"))
+# AlgorithmIdentifier's contents for a key on the curve P-256.
+_P256 = _EC_OID + der.oid(x509.ObjectIdentifier("1.2.840.10045.3.1.7"))
+
+# RFC 8017 appendix A.2.4, RFC 5758 section 3.2, RFC 8410: how a certificate may be signed. MD5 and SHA-1 are broken.
+_OID = x509.SignatureAlgorithmOID
+_SIGNATURES: dict[x509.ObjectIdentifier, tuple[type, hashes.HashAlgorithm | None]] = {
+    _OID.RSA_WITH_SHA224: (rsa.RSAPublicKey, hashes.SHA224()),
+    _OID.RSA_WITH_SHA256: (rsa.RSAPublicKey, hashes.SHA256()),
+    _OID.RSA_WITH_SHA384: (rsa.RSAPublicKey, hashes.SHA384()),
+    _OID.RSA_WITH_SHA512: (rsa.RSAPublicKey, hashes.SHA512()),
+    _OID.ECDSA_WITH_SHA224: (ec.EllipticCurvePublicKey, hashes.SHA224()),
+    _OID.ECDSA_WITH_SHA256: (ec.EllipticCurvePublicKey, hashes.SHA256()),
+    _OID.ECDSA_WITH_SHA384: (ec.EllipticCurvePublicKey, hashes.SHA384()),
+    _OID.ECDSA_WITH_SHA512: (ec.EllipticCurvePublicKey, hashes.SHA512()),
+    _OID.ED25519: (ed25519.Ed25519PublicKey, None),
+}
 
 _T = TypeVar("_T")
 _Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
@@ -99,7 +124,7 @@ def _touched(signed: _Signed) -> _Signed:
         # What one version stores, newer ones must be able to read.
         if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
             raise ValueError("length of the common name")
-    key_type(signed.public_key())
+    key_type(public_key(signed))
     return signed
 
 
@@ -130,12 +155,25 @@ def load_request_der(der: bytes) -> x509.CertificateSigningRequest:
     return _checked_request(lambda: x509.load_der_x509_csr(der))
 
 
+def load_stored_request(der: bytes) -> x509.CertificateSigningRequest:
+    """A DER CSR out of our own database, where it came to after it was checked."""
+    return _parsed(lambda: x509.load_der_x509_csr(der), _A_REQUEST)
+
+
+def load_stored_certificate(der: bytes) -> x509.Certificate:
+    """A DER certificate out of our own database."""
+    return _parsed(lambda: x509.load_der_x509_certificate(der), "certificate")
+
+
 def _checked_request(parse: Callable[[], x509.CertificateSigningRequest]) -> x509.CertificateSigningRequest:
-    what = "certificate signing request"
-    request = _parsed(lambda: _touched(parse()), what)
-    if not _parsed(lambda: request.is_signature_valid, what):
+    request = _parsed(lambda: _touched(parse()), _A_REQUEST)
+    if not _parsed(lambda: _proves_possession(request), _A_REQUEST):
         raise Malformed("The certificate signing request is not signed with the key it names.")
     return request
+
+
+def _proves_possession(request: x509.CertificateSigningRequest) -> bool:
+    return _verifies(public_key(request), request, request.tbs_certrequest_bytes)
 
 
 def load_crl(pem: bytes) -> x509.CertificateRevocationList:
@@ -197,6 +235,14 @@ def _dump_key(key: PrivateKey, encoding: serialization.Encoding) -> bytes:
     return key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
+def to_pem(der: bytes, label: str) -> bytes:
+    """The PEM form of something in DER (RFC 7468)."""
+    text = base64.b64encode(der)
+    lines = [text[start : start + _PEM_LINE] for start in range(0, len(text), _PEM_LINE)]
+    name = label.encode("ascii")
+    return b"-----BEGIN " + name + b"-----\n" + b"\n".join(lines) + b"\n-----END " + name + b"-----\n"
+
+
 def dump_pem(
     thing: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
 ) -> bytes:
@@ -209,14 +255,47 @@ def dump_der(
     return thing.public_bytes(serialization.Encoding.DER)
 
 
+def public_key_info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+    """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
+    if isinstance(signed, x509.Certificate):
+        fields = der.parts(der.contents(signed.tbs_certificate_bytes))
+        # Version 1 says nothing of its version.
+        position = 6 if signed.version is x509.Version.v3 else 5
+    else:
+        fields, position = der.parts(der.contents(signed.tbs_certrequest_bytes)), 2
+    return next(itertools.islice(fields, position, None))[2]
+
+
+@functools.lru_cache(maxsize=256)
+def public_key_of(info: bytes) -> PublicKey:
+    """A public key from its SubjectPublicKeyInfo; NotAcceptable if it is of a kind that is not handled.
+
+    OpenSSL 3's decoders take a hundred microseconds, longer than the check of a signature. The usual keys are made
+    of their numbers instead (RFC 3279 section 2.3.1, RFC 5480 section 2), and a few are remembered: one request is
+    about one key at several places.
+    """
+    (_, algorithm, _), (_, bits, _) = der.parts(der.contents(info))
+    oid = next(der.parts(algorithm))[2]
+    if oid == _RSA_OID:
+        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
+        if modulus[0] < 0x80 and exponent[0] < 0x80:
+            numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
+            return numbers.public_key()
+    elif algorithm == _P256:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bits[1:])
+    key = serialization.load_der_public_key(info)
+    key_type(key)
+    return key  # type: ignore[return-value]  # key_type has refused every other kind
+
+
 def spki(key: PublicKey) -> bytes:
     """SubjectPublicKeyInfo in DER: what two equal keys have in common."""
     return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
-    """The public key of something that was loaded here, hence of a kind that is handled."""
-    return signed.public_key()  # type: ignore[return-value]  # loading has refused every other kind
+    """The public key of a certificate or a request; NotAcceptable if it is of a kind that is not handled."""
+    return public_key_of(public_key_info(signed))
 
 
 def key_id(key: PublicKey) -> KeyId:
@@ -320,17 +399,27 @@ def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: 
     if signed.issuer != ca.subject:
         return False
     tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
-    key = public_key(ca)
+    return _verifies(public_key(ca), signed, tbs)
+
+
+def _verifies(
+    key: PublicKey,
+    signed: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
+    data: bytes,
+) -> bool:
+    """Whether ``key`` made the signature over ``data``, in the way that is named, with no hash that is broken."""
+    kind, digest = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
+    if kind is None or not isinstance(key, kind):
+        return False
     try:
-        algorithm = signed.signature_hash_algorithm
         if isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(signed.signature, tbs)
-        elif algorithm is None or algorithm.name in ("md5", "sha1"):
-            return False
+            key.verify(signed.signature, data)
         elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(signed.signature, tbs, padding.PKCS1v15(), algorithm)
+            assert digest is not None
+            key.verify(signed.signature, data, padding.PKCS1v15(), digest)
         else:
-            key.verify(signed.signature, tbs, ec.ECDSA(algorithm))
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):  # ValueError: parameters of RSASSA-PSS
+            assert digest is not None
+            key.verify(signed.signature, data, ec.ECDSA(digest))
+    except InvalidSignature:
         return False
     return True

@@ -39,7 +39,7 @@ def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) ->
 
 
 def create_app(site: Site) -> web.Application:
-    """The application. Serve it with ``connection.connection_factory``."""
+    """The application. Serve it with ``connections.Connections``."""
     routes: dict[Endpoint, Route] = {}
     layers = _Layers(site, routes)
     # What goes wrong in a handler is an answer before cross_origin completes it; and so is what goes wrong there.

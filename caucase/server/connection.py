@@ -23,18 +23,15 @@ _KEEP_ALIVE = 75.0
 _logger = logging.getLogger(__name__)
 
 
-def connection_factory(server: web.Server) -> Callable[[], asyncio.Protocol]:
-    """What ``loop.create_server`` needs; ``server`` is that of an ``AppRunner`` that has been set up."""
-    loop = asyncio.get_running_loop()
-    return lambda: Connection(server, loop=loop)
-
-
 class Connection(web.RequestHandler):
     """aiohttp's, except that errors are told as everywhere else; a stranger's mistake is no traceback."""
 
-    __slots__ = ()
+    __slots__ = ("_gone",)
 
-    def __init__(self, manager: web.Server, *, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, gone: Callable[[], None]
+    ) -> None:
+        """``gone`` is called when the connection is lost."""
         super().__init__(
             manager,
             loop=loop,
@@ -44,6 +41,11 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
             keepalive_timeout=_KEEP_ALIVE,
         )
+        self._gone = gone
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._gone()
 
     def handle_error(
         self,

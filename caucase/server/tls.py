@@ -9,9 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import ssl
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from cryptography import x509
 
@@ -36,14 +35,13 @@ _logger = logging.getLogger(__name__)
 
 
 class Tls:
-    """TLS of a site. ``context`` is for the listeners. For use by the event loop's thread alone."""
+    """TLS of a site. For use by the event loop's thread alone."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._current: ssl.SSLContext | None = None
         self._version: _Version | None = None
         self._complaint = ""
-        self.context: ssl.SSLContext = _Forwarding(self.current)
 
     def current(self) -> ssl.SSLContext:
         """The context for the next connection. What cannot be used is logged once, and changes nothing."""
@@ -61,25 +59,6 @@ class Tls:
         if self._current is None:
             self._current = throwaway_context()
         return self._current
-
-
-class _Forwarding(ssl.SSLContext):
-    """Makes connections with another context, the one that is current when a connection begins.
-
-    A callback for SNI could change the certificate too, but by then OpenSSL has taken from the context that
-    listens whether to ask for client certificates, and which sessions can be resumed.
-    """
-
-    _current: Callable[[], ssl.SSLContext]
-
-    def __new__(cls, _current: Callable[[], ssl.SSLContext]) -> _Forwarding:
-        return super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
-
-    def __init__(self, current: Callable[[], ssl.SSLContext]) -> None:
-        self._current = current
-
-    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
-        return self._current().wrap_bio(*args, **kwargs)
 
 
 def _version(service: Service) -> _Version:

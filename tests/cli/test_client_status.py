@@ -15,10 +15,10 @@ from caucase.cli.caucase import main as caucase
 from caucase.cli.client_status import AuthorityFiles, ClientStatus, HeldCertificate, document, text
 from caucase.cli.updater import main as updater
 from caucase.client.pending import Pending
-from caucase.core.crl import build_crl, to_pem
+from caucase.core.crl import build_crl
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.profile import ca_extensions
-from caucase.core.x509 import dump_pem, dump_private_key, load_crls, subject_key_id
+from caucase.core.x509 import CRL, dump_pem, dump_private_key, load_crls, subject_key_id, to_pem
 
 from ..conftest import Keys
 
@@ -53,7 +53,9 @@ def status(keys: Keys) -> ClientStatus:
         ca_url="http://ca.example.com:8009",
         now=NOW,
         authorities=[
-            AuthorityFiles(name="CAS", cas=[old.certificate, new.certificate], lists=load_crls(to_pem(crl)))
+            AuthorityFiles(
+                name="CAS", cas=[old.certificate, new.certificate], lists=load_crls(to_pem(crl, CRL))
+            )
         ],
         certificates=[HeldCertificate(path=Path("www.pem"), certificate=certificate, due=NOW + 62 * DAY)],
         pending="42",

@@ -17,7 +17,7 @@ from caucase.core import crl, profile
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.material import dump_encrypted
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import Serial, dump_pem, dump_private_key
+from caucase.core.x509 import CRL, Serial, dump_pem, dump_private_key, to_pem
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from caucase.cli.manage import main; sys.exit(main(sys.argv[1:]))"
@@ -59,7 +59,7 @@ def folder(tmp_path: Path, ca: Signer) -> Path:
     (tmp_path / "ca.secret").write_bytes(dump_encrypted(ca.key, b"secret"))
     entries = [crl.revocation_entry(Serial(11), now())]
     der = crl.build_crl(ca, entries, number=7, this_update=now(), next_update=now() + timedelta(days=9))
-    (tmp_path / "list.pem").write_bytes(crl.to_pem(der))
+    (tmp_path / "list.pem").write_bytes(to_pem(der, CRL))
     (tmp_path / "list.der").write_bytes(der)
     return tmp_path
 

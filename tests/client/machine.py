@@ -15,11 +15,11 @@ from caucase.client.deploy import Outcome, deploy
 from caucase.client.pending import Pending
 from caucase.config.load_updater import load_updater_config
 from caucase.config.updater import Installed, Part, UpdaterConfig
-from caucase.core.crl import build_crl, to_pem
+from caucase.core.crl import build_crl
 from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.keys import PrivateKey
 from caucase.core.profile import Asked, leaf_extensions
-from caucase.core.x509 import dump_pem, dump_private_key, key_id
+from caucase.core.x509 import CRL, dump_pem, dump_private_key, key_id, to_pem
 from tests.client.simulator import new_ca, new_key
 
 OTHER = 65534  # nobody's user and group, on every Debian
@@ -82,7 +82,7 @@ class Machine:
             Part.KEY: dump_private_key(key),
             Part.CERTIFICATE: dump_pem(self.certificate(key)),
             Part.CA: dump_pem(self.ca.certificate),
-            Part.CRL: to_pem(crl),
+            Part.CRL: to_pem(crl, CRL),
         }
         if mark:
             self.pending.mark()

@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from caucase.core import message
-from caucase.core.crl import build_crl, revocation_entry, to_pem
+from caucase.core.crl import build_crl, revocation_entry
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.keys import KeyType, PrivateKey
 from caucase.core.message import SignedMessage
@@ -35,6 +35,7 @@ from caucase.core.profile import (
     leaf_extensions,
 )
 from caucase.core.x509 import (
+    CRL,
     dump_pem,
     dump_private_key,
     fingerprint,
@@ -42,6 +43,7 @@ from caucase.core.x509 import (
     load_request,
     public_key,
     subject_key_id,
+    to_pem,
 )
 
 PERIOD = timedelta(days=93)
@@ -105,7 +107,7 @@ class Authority:
         now = self.clock().replace(microsecond=0)
         life = timedelta(days=30)
         der = build_crl(signer, self.revoked, number=self.number, this_update=now, next_update=now + life)
-        return to_pem(der)
+        return to_pem(der, CRL)
 
     def sign(self, asked: x509.Certificate | x509.CertificateSigningRequest, key_of: bytes) -> bytes:
         signer = self.cas[-1]

@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.core import profile
-from caucase.core.crl import build_crl, revocation_entry, to_pem
+from caucase.core.crl import build_crl, revocation_entry
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.netloc import NetLoc
 from caucase.core.profile import Asked
-from caucase.core.x509 import Serial, dump_pem, load_request, public_key, subject_key_id
+from caucase.core.x509 import CRL, Serial, dump_pem, load_request, public_key, subject_key_id, to_pem
 
 TOOLS = Path(os.environ.get("CAUCASE_TOOLS_BIN") or Path(__file__).parents[2] / ".venv-tools" / "bin")
 SECONDS = 60
@@ -112,7 +112,7 @@ def issued(keys, make_csr, tmp_path_factory: pytest.TempPathFactory) -> Callable
                 this_update=start,
                 next_update=start + PERIOD * 0.33,
             )
-            paths[name].write_bytes(to_pem(der))
+            paths[name].write_bytes(to_pem(der, CRL))
         return Issued(**paths)
 
     return make

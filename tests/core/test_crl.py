@@ -14,9 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caucase.core import profile
-from caucase.core.crl import build_crl, revocation_entry, to_pem
+from caucase.core.crl import build_crl, revocation_entry
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.x509 import (
+    CRL,
     SERIAL_MAX,
     Serial,
     authority_key_id,
@@ -26,6 +27,7 @@ from caucase.core.x509 import (
     next_update,
     subject_key_id,
     this_update,
+    to_pem,
 )
 from caucase.errors import Malformed
 
@@ -53,7 +55,7 @@ def make(
 ) -> x509.CertificateRevocationList:
     entries = [revocation_entry(Serial(serial), date) for serial, date in revoked]
     der = build_crl(ca, entries, number=number, this_update=start, next_update=end)
-    crl = load_crl(to_pem(der))
+    crl = load_crl(to_pem(der, CRL))
     assert crl.public_bytes(serialization.Encoding.DER) == der
     return crl
 
@@ -168,7 +170,7 @@ def test_lengths(keys, count: int) -> None:
     der = build_crl(
         make_ca(keys()), entries, number=1, this_update=START, next_update=START + timedelta(days=1)
     )
-    pem = to_pem(der)
+    pem = to_pem(der, CRL)
     assert perf_counter() - started < 2
     crl = load_crl(pem)
     assert len(crl) == count
@@ -177,7 +179,7 @@ def test_lengths(keys, count: int) -> None:
 
 def test_pem(keys) -> None:
     one, two = (
-        to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START))
+        to_pem(build_crl(make_ca(keys(kind)), [], number=1, this_update=START, next_update=START), CRL)
         for kind in KINDS[:2]
     )
     assert max(map(len, one.splitlines())) <= 64
@@ -204,7 +206,7 @@ def test_any_list_is_read_or_malformed(noise: bytes, position: int) -> None:
         FUZZ_DER[:position] + noise + FUZZ_DER[position + len(noise) :],
     ):
         try:
-            crl = load_crl(to_pem(data))
+            crl = load_crl(to_pem(data, CRL))
         except Malformed:
             continue
         authority_key_id(crl)

@@ -18,6 +18,7 @@ from caucase.core.rollover import (
     Phase,
     check_ca_life,
     roles,
+    roles_until,
     timeline,
 )
 from caucase.errors import NotAcceptable
@@ -248,3 +249,21 @@ def test_timeline_says_what_roles_say(gaps: list[int], age: int) -> None:
             [] if phase is EXPIRED else [phase]
         )
         assert all(life.not_before <= span.start < span.end <= life.not_after for span in spans)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-2000, 2000), st.integers(200, 800)), min_size=1, max_size=5),
+    st.integers(-1500, 1500),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_roles_stay_until_they_are_said_to(cas: list[tuple[int, int]], day: int, share: float) -> None:
+    lives = [
+        Lifetime(not_before=START + timedelta(days=begin), not_after=START + timedelta(days=begin + life))
+        for begin, life in cas
+    ]
+    period, now = timedelta(days=93), START + timedelta(days=day)
+    until = roles_until(lives, now, period)
+    assert until >= now
+    if until > now:
+        within = now + share * (until - now)
+        assert roles(lives, within, period) == roles(lives, now, period)

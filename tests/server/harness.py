@@ -22,7 +22,7 @@ from caucase.config.schema import ServerConfig
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 from caucase.server.app import create_app, make_service
-from caucase.server.connection import connection_factory
+from caucase.server.connections import Connections
 from caucase.server.site import Site
 from caucase.server.tls import Tls
 from caucase.store import Database
@@ -137,11 +137,19 @@ async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket
     runner = web.AppRunner(create_app(site))
     await runner.setup()
     assert runner.server is not None
-    factory = connection_factory(runner.server)
-    loop = asyncio.get_running_loop()
-    await loop.create_server(factory, sock=http)
-    await loop.create_server(factory, sock=https, ssl=tls.context)
+    connections = Connections(runner.server, tls)
+    # Nobody holds them: they are among the tasks that end with the loop.
+    for listener, secure in ((http, False), (https, True)):
+        listener.setblocking(False)
+        asyncio.create_task(_accept(connections, listener, secure=secure))  # noqa: RUF006 - as above
     return runner
+
+
+async def _accept(connections: Connections, listener: socket.socket, *, secure: bool) -> None:
+    """As the daemon does in another process."""
+    while True:
+        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+        connections.serve(connection, secure=secure, gone=lambda: None)
 
 
 async def _end(runner: web.AppRunner) -> None:

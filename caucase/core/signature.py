@@ -1,0 +1,47 @@
+"""Signatures in certificates and lists: the algorithm that goes with a key, its identifier, and the bytes.
+
+Which key signs what is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+
+from caucase.core import der
+from caucase.core.keys import PrivateKey, signature_hash
+
+_ECDSA = {
+    hashes.SHA256.name: x509.SignatureAlgorithmOID.ECDSA_WITH_SHA256,
+    hashes.SHA384.name: x509.SignatureAlgorithmOID.ECDSA_WITH_SHA384,
+    hashes.SHA512.name: x509.SignatureAlgorithmOID.ECDSA_WITH_SHA512,
+}
+_NULL = der.tlv(der.NULL)
+
+
+def signed(key: PrivateKey, to_be_signed: bytes, algorithm: bytes) -> bytes:
+    """RFC 5280 sections 4.1 and 5.1: what is signed, how, and the signature, in DER.
+
+    ``algorithm``: of that key, as it is named in ``to_be_signed`` too.
+    """
+    return der.tlv(der.SEQUENCE, to_be_signed, algorithm, der.bit_string(_signature(key, to_be_signed)))
+
+
+def algorithm_identifier(key: PrivateKey) -> bytes:
+    """RFC 4055 section 5 (RSA, with a NULL), RFC 5758 section 3.2 (ECDSA) and RFC 8410 section 3 (Ed25519), without."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return der.tlv(der.SEQUENCE, der.oid(x509.SignatureAlgorithmOID.RSA_WITH_SHA256), _NULL)
+    digest = signature_hash(key)
+    oid = x509.SignatureAlgorithmOID.ED25519 if digest is None else _ECDSA[digest.name]
+    return der.tlv(der.SEQUENCE, der.oid(oid))
+
+
+def _signature(key: PrivateKey, data: bytes) -> bytes:
+    digest = signature_hash(key)
+    if isinstance(key, ed25519.Ed25519PrivateKey) or digest is None:
+        assert isinstance(key, ed25519.Ed25519PrivateKey)
+        return key.sign(data)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), digest)
+    return key.sign(data, ec.ECDSA(digest))
