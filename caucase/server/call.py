@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
-from caucase.errors import Malformed, TooLarge
+from caucase.errors import Malformed, NotConfigured, TooLarge
 from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.site import Service, Site
@@ -64,29 +64,33 @@ class Call:
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated."""
+        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
+        if not peer.was_asked(self.request):
+            raise NotConfigured("This connection began before the server could work.", "Connect again.")
         certificate = peer.certificate_der(self.request)
         self.principal = self.service.authority.authenticate(certificate, address=self.address)
         return self.principal
 
-    async def body(self) -> bytes:
-        """The whole body; TooLarge, or Malformed if its framing is broken."""
-        if (self.request.content_length or 0) > BODY_LIMIT:
-            raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+    async def body(self, limit: int = BODY_LIMIT) -> bytes:
+        """The whole body; TooLarge beyond so many bytes, or Malformed if its framing is broken."""
+        if (self.request.content_length or 0) > limit:
+            raise TooLarge(f"The body is larger than {limit} bytes.")
         if self._must_invite:
             await self._invite()
         body = bytearray()
         try:
             while chunk := await self.request.content.readany():
                 body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise TooLarge(f"The body is larger than {BODY_LIMIT} bytes.")
+                if len(body) > limit:
+                    raise TooLarge(f"The body is larger than {limit} bytes.")
         except (web.RequestPayloadError, ValueError):
             raise Malformed("The body is not framed as its header says.") from None
         return bytes(body)
 
     def has_type(self, media_type: str) -> bool:
         """Whether the body says it is of this type, in UTF-8 if it names a character set."""
+        if not self.request.headers.get("Content-Type", "").isascii():  # which aiohttp cannot read
+            return False
         charset = self.request.charset or "utf-8"
         return self.request.content_type == media_type and charset.lower() == "utf-8"
 

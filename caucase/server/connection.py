@@ -54,6 +54,8 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - aiohttp's words, with what the client sent in them
     ) -> web.StreamResponse:
+        if isinstance(exc, UnicodeEncodeError) and not request.headers.get("Expect", "").isascii():
+            status = 417  # aiohttp repeats what it was, where there is no route that would ask for a body
         if status >= 500:
             _logger.error("A request failed.", exc_info=exc)
         if request.writer.output_size > 0:

@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 
@@ -78,7 +78,7 @@ class Listeners:
 
 
 class Process:
-    """One run of the program. ``said``: the notifications so far, in order."""
+    """One run of the program, in a process group of its own. ``said``: the notifications so far, in order."""
 
     def __init__(
         self,
@@ -87,14 +87,18 @@ class Process:
         listeners: Listeners | None = None,
         supervised: bool = True,
         watchdog_seconds: float | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.said: list[str] = []
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.settimeout(0.05)
         address = folder / f"notify.{time.monotonic_ns()}"
         self._notify.bind(str(address))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")}
-        environment["PYTHONPATH"] = str(ROOT)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")},
+            "PYTHONPATH": str(ROOT),
+            **(environment or {}),
+        }
         if supervised:
             environment["NOTIFY_SOCKET"] = str(address)
         if watchdog_seconds is not None:
@@ -116,6 +120,7 @@ class Process:
                 stderr=log,
                 close_fds=False,
                 preexec_fn=lambda: _place(inherited),
+                process_group=0,
             )
 
     @property

@@ -56,6 +56,25 @@ def test_ready_means_that_it_answers(start: Callable[..., Process], listeners: L
     assert server.wait() == 0
 
 
+def test_a_connection_ends_whichever_worker_has_it(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
+    """Also the one that was there when another worker was started, which must not go on holding it."""
+    start(config=GOOD + "workers: 3\n", listeners=listeners).hear("READY=1")
+    address = (listeners.host, listeners.port("http"))
+    with contextlib.ExitStack() as stack:
+        # One after the other, so that each is the reason for one more worker.
+        connections = []
+        for _ in range(4):
+            connections.append(stack.enter_context(socket.create_connection(address, timeout=SECONDS)))
+            assert listeners.get()[0] == 200
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        for connection in connections:
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_several_sockets_of_each_name_and_ipv6(start: Callable[..., Process], tmp_path: Path) -> None:
     held = Listeners(("http", "http", "https", "https"), host="::1")
     try:
@@ -195,17 +214,17 @@ def test_stand_alone_it_exits_with_78_for_another_netloc(
 def test_requests_in_flight_are_finished(start: Callable[..., Process], listeners: Listeners) -> None:
     server = start(config=GOOD, listeners=listeners)
     server.hear("READY=1")
-    body = b"x" * 100_000
+    body = b"x" * 60_000
     with socket.create_connection(("127.0.0.1", listeners.port("http")), timeout=SECONDS) as connection:
         connection.sendall(
-            b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + body[:50_000]
+            b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n" + body[:30_000]
         )
         time.sleep(0.5)
         server.signal(signal.SIGTERM)
         server.hear("STOPPING=1")
         time.sleep(1)
         assert server.process.poll() is None
-        connection.sendall(body[50_000:])
+        connection.sendall(body[30_000:])
         assert connection.recv(12) == b"HTTP/1.1 400"
     assert server.wait() == 0
 

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from caucase import __version__
+from caucase.core.message import MESSAGE_LIMIT
+from caucase.core.x509 import PEM_LIMIT
 from caucase.errors import NotConfigured, StoreError
 from caucase.host.journal import ACCESS_LOGGER
-from caucase.server.call import BODY_LIMIT
 
 from .harness import Server
 from .material import make
 from .wire import ADDRESS, SECONDS, Client, read_from
 
-LONG = "The body is larger than 10485760 bytes."
+LONG = "The body is larger than 65536 bytes."
 
 
 def lines(answer: bytes) -> list[str]:
@@ -36,15 +37,20 @@ def test_chunked_body(client: Client) -> None:
     assert answer.expect(201).headers["Location"].isdecimal()
 
 
-def test_body_up_to_the_limit_is_read(client: Client) -> None:
-    answer = client.ask("PUT", "/cas/crt/renew", b" " * BODY_LIMIT, {"Content-Type": "application/json"})
-    assert answer.expect(400).sentence
+@pytest.mark.parametrize(
+    ("path", "media_type", "limit"),
+    [("/cas/csr", "application/pkcs10", PEM_LIMIT), ("/cas/crt/renew", "application/json", MESSAGE_LIMIT)],
+)
+def test_body_up_to_the_limit_is_read(client: Client, path: str, media_type: str, limit: int) -> None:
+    for size, status in ((limit, 400), (limit + 1, 413)):
+        answer = client.ask("PUT", path, b" " * size, {"Content-Type": media_type})
+        assert answer.expect(status).sentence
 
 
 def test_longer_body(client: Client) -> None:
     """Refused by its announced length, before it is sent."""
     with socket.create_connection((ADDRESS, client.port), timeout=SECONDS) as connection:
-        head = f"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: {BODY_LIMIT + 1}\r\n\r\n"
+        head = f"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: {PEM_LIMIT + 1}\r\n\r\n"
         connection.sendall(head.encode())
         answer = read_from(connection).expect(413)
     assert answer.sentence == LONG
@@ -55,8 +61,8 @@ def test_longer_chunked_body(client: Client) -> None:
     """Nothing is announced, so it is counted."""
     with socket.create_connection((ADDRESS, client.port), timeout=SECONDS) as connection:
         connection.sendall(b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
-        for _ in range(11):
+        chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
+        for _ in range(3):
             connection.sendall(chunk)
         assert read_from(connection).expect(413).sentence == LONG
 
@@ -95,7 +101,7 @@ def test_expectation(client: Client) -> None:
 @pytest.mark.parametrize(
     ("request_line", "headers", "status"),
     [
-        ("PUT /cas/csr", f"Content-Length: {BODY_LIMIT + 1}\r\n", 413),
+        ("PUT /cas/csr", f"Content-Length: {PEM_LIMIT + 1}\r\n", 413),
         ("PUT /cas/crt/5", "Content-Length: 100\r\n", 401),
         ("PUT /cas/crt/renew", "Content-Length: 100\r\n", 400),
         ("PUT /cas/csr", "Content-Length: 100\r\nOrigin: https://page.example\r\n", 401),
@@ -104,6 +110,17 @@ def test_expectation(client: Client) -> None:
 def test_refused_before_the_body(client: Client, request_line: str, headers: str, status: int) -> None:
     with expecting(client, request_line, headers) as connection:
         assert read_from(connection).expect(status).headers["Connection"] == "close"
+
+
+def test_an_expectation_that_is_not_ascii(client: Client) -> None:
+    head = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n"
+    assert client.raw(b"GET /nothing" + head).split(b" ")[1] == b"417"
+    assert client.raw(b"GET /cas" + head).split(b" ")[1] == b"200"
+
+
+def test_a_content_type_that_is_not_ascii(client: Client) -> None:
+    head = b"PUT /cas/crt/renew HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+    assert client.raw(head + b"Content-Type: application/js\xffn\r\n\r\n{}").split(b" ")[1] == b"400"
 
 
 # Errors in HTTP
