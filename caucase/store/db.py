@@ -160,10 +160,12 @@ class Database:
         for turn in turns:
             turn.close()
 
-    def _own_connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _own_connection(self, purpose: str = "reading") -> sqlite3.Connection:
+        """One of this thread's; another for writing, because work may read what was there before."""
+        connection: sqlite3.Connection | None = getattr(self._local, purpose, None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._connect()
+            setattr(self._local, purpose, connection)
         return connection
 
     def _own_turn(self) -> _Turn:
@@ -238,7 +240,7 @@ class Database:
         try:
             with self._own_turn().taken():
                 gather(batch)
-                outcomes = self._run(self._own_connection(), batch)
+                outcomes = self._run(self._own_connection("writing"), batch)
         except Exception as error:  # noqa: BLE001 - everybody must hear of it, whatever it is
             outcomes = [(None, store_error(self.path, error)) for _ in batch]
         for write, (result, failure) in zip(batch, outcomes, strict=True):
