@@ -87,10 +87,11 @@ class Machine:
         return output, errors
 
     def refresh(self) -> str:
-        """What it says; as many entries in the log as it counts."""
+        """What it says; as many entries in the log as it counts, besides how far the record reaches."""
         output, errors = self.manage("--refresh")
         assert output.count("\n") == 1
-        assert len(errors.splitlines()) == sum(map(int, re.findall(r"\d+", output.partition(":")[2])))
+        made = [line for line in errors.splitlines() if "The record reaches" not in line]
+        assert len(made) == sum(map(int, re.findall(r"\d+", output.partition(":")[2])))
         return output.strip()
 
 
