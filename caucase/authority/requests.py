@@ -28,7 +28,7 @@ from caucase.core.x509 import (
     subject,
     to_pem,
 )
-from caucase.errors import CertificateInvalid, NotFound, QueueFull, StoreError
+from caucase.errors import CertificateInvalid, NotFound, QueueFull, QueueShareFull, StoreError
 from caucase.store import Database, Transaction, requests, settings
 from caucase.store.requests import REQUEST_ID_BITS, NewRequest, RequestId
 from caucase.store.schema import from_seconds
@@ -83,11 +83,8 @@ class Requests:
             if known is not None:
                 return known.id, False, False
             signed = made if self._is_automatic(transaction) else None
-            if (
-                signed is None
-                and requests.count_pending(transaction, self.name) >= self._issuer.policy.max_pending
-            ):
-                raise QueueFull("Too many requests are pending.", "Ask an operator to sign or reject some.")
+            if signed is None:
+                self._check_queue(transaction, address)
             request_id = self._insert(transaction, new)
             if signed is not None:
                 self._store_certificate(transaction, request_id, *signed)
@@ -196,6 +193,16 @@ class Requests:
                 keep_until=until,
             )
         return to_pem(row.certificate, CERTIFICATE)
+
+    def _check_queue(self, transaction: Transaction, address: str) -> None:
+        """Whether one more request from that address may wait; QueueFull, QueueShareFull."""
+        hint = "Ask an operator to sign or reject some."
+        policy = self._issuer.policy
+        if requests.count_pending(transaction, self.name) >= policy.max_pending:
+            raise QueueFull("Too many requests are pending.", hint)
+        share = policy.max_pending_per_address
+        if share and requests.count_pending_of(transaction, self.name, address) >= share:
+            raise QueueShareFull("Too many requests from this address are pending.", hint)
 
     def _check_not_revoked(self, transaction: Transaction, der: bytes) -> None:
         try:

@@ -353,7 +353,7 @@ def test_a_server_without_systemd_makes_by_itself_what_is_due(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real program; only the hour that it waits between two passes is shorter."""
-    shorter = "import caucase.server.daemon; caucase.server.daemon._MAINTENANCE_SECONDS = 0.1; "
+    shorter = "import caucase.server.worker; caucase.server.worker._MAINTENANCE_SECONDS = 0.1; "
     monkeypatch.setattr(process, "PROGRAM", shorter + PROGRAM)
     for name, value in machine.environment.items():
         monkeypatch.setenv(name, value)
