@@ -276,7 +276,7 @@ def test_what_is_issued_between_two_pages_is_on_a_later_one(filled: ContextAutho
 def test_pages_while_others_write(authority: Authority, world: World) -> None:
     """Each entry is on one page, in order, and those of before the first page are all there."""
     entry = Entry(kind=Kind.SIGNED, at=1, serial=Serial(1), issuer=KeyId(b"i"), not_after=2)
-    count = 400
+    count = 60
 
     def write() -> None:
         with Database(world.path) as database:
