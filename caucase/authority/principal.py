@@ -15,9 +15,8 @@ from caucase.core.x509 import (
     Serial,
     authority_key_id,
     check_validity,
-    key_id,
+    key_id_in,
     load_certificate_der,
-    public_key,
 )
 from caucase.errors import CaucaseError, NotAuthenticated, StoreError
 from caucase.store import Database, revocations
@@ -103,7 +102,7 @@ class Users:
     def _remember(self, digest: bytes, certificate: x509.Certificate, issuer: Ca) -> _Checked:
         principal = Principal(
             serial=Serial(certificate.serial_number),
-            key_id=key_id(public_key(certificate)),
+            key_id=key_id_in(certificate),
             subject=certificate.subject.rfc4514_string(),
         )
         checked = _Checked(certificate=certificate, issuer=issuer, principal=principal)

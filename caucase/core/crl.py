@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from caucase.core import der
 from caucase.core.issue import Signer
 from caucase.core.signature import algorithm_identifier, signed
-from caucase.core.x509 import Serial
+from caucase.core.x509 import Serial, subject
 
 _V2 = der.integer(1)
 
@@ -36,18 +36,18 @@ def build_crl(
     algorithm = algorithm_identifier(signer.key)
     revoked = b"".join(entries)
     extensions = (
-        (x509.AuthorityKeyIdentifier(signer.key_id, None, None), False),
-        (x509.CRLNumber(number), False),
+        der.extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False),
+        der.extension(x509.CRLNumber(number), critical=False),
     )
     tbs = der.tlv(
         der.SEQUENCE,
         _V2,
         algorithm,
-        signer.certificate.subject.public_bytes(),
+        subject(signer.certificate).public_bytes(),
         der.time(this_update),
         der.time(next_update),
         # Section 5.1.2.6: absent, not empty, when nothing is revoked.
         der.tlv(der.SEQUENCE, revoked) if revoked else b"",
-        der.tlv(der.explicit(0), der.extensions(iter(extensions))),
+        der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)),
     )
     return signed(signer.key, tbs, algorithm)

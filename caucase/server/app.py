@@ -11,6 +11,7 @@ from aiohttp import web
 from caucase.authority import Authority, ContextName
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
+from caucase.errors import Malformed
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach, call_of
 from caucase.server.connection import SERVER
@@ -112,7 +113,7 @@ class _Layers:
             response.headers["Vary"] = "Origin"
             response.headers["X-Content-Type-Options"] = "nosniff"
             # At the end each connection is let go with its answer, so that none goes on for ever.
-            if self._site.is_ending or response.status in _LAST or (call is not None and call.is_uninvited):
+            if self._site.is_ending or response.status in _LAST or (call is not None and call.must_close):
                 response.force_close()
             return response
 
@@ -131,7 +132,11 @@ class _Layers:
         """Refuse what pages of other origins may not do, tell browsers what they may, answer pre-flights."""
         call = call_of(request)
         assert call is not None, "the first layer makes it"
+        call.check_load()
         service, origin = call.service, request.headers.get("Origin")
+        if origin is not None and not origin.isascii():
+            # Not only because no browser sends such a thing (RFC 6454 section 7): it could not be put into a header.
+            raise Malformed("The Origin is not written in ASCII.")
         said = Consent()
 
         def consent_given() -> bool | None:

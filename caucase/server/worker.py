@@ -21,8 +21,9 @@ from caucase.host.events import Audit
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.jobs.maintenance import maintain
 from caucase.server.app import create_app, make_service
-from caucase.server.channel import Ask, Channel, Closed, Connect, State
+from caucase.server.channel import Ask, Channel, Closed, Connect, Lost, State
 from caucase.server.connections import Connections
+from caucase.server.limits import Limits, report_refusals
 from caucase.server.site import Site
 from caucase.server.tls import Tls
 
@@ -63,7 +64,9 @@ class Worker:
         self._maintains = maintains
         self._audit = audit
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
-        self._site = Site(executor=self._executor)
+        self._site = Site(executor=self._executor, report=partial(report_refusals, audit))
+        if config is not None:
+            self._site.limits = Limits.of(config)
         self._site.problem = problem
         self._tls = Tls(self._site)
         self._end = asyncio.Event()
@@ -80,7 +83,7 @@ class Worker:
             runner = web.AppRunner(create_app(self._site), handle_signals=False)
             await runner.setup()
             assert runner.server is not None, "it has been set up"
-            connections = Connections(runner.server, self._tls)
+            connections = Connections(runner.server, self._site, self._tls)
             self._loop.add_reader(self._channel.fileno(), self._hear, connections)
             tasks = [self._loop.create_task(self._recover(appliance))]
             if self._maintains:
@@ -95,6 +98,7 @@ class Worker:
                 for task in tasks:
                     task.cancel()
                 await runner.cleanup()
+                self._site.throttle.tick(all_of_it=True)
 
     def _configured(self, appliance: Appliance) -> State:
         """Become the server that the configuration describes, or one that answers 503; which of them."""
@@ -134,6 +138,8 @@ class Worker:
         match message:
             case Connect(number=number, secure=secure, connection=connection):
                 connections.serve(connection, secure=secure, gone=partial(self._tell, Closed(number=number)))
+            case Lost(number=number):
+                self._tell(Closed(number=number))
             case Ask():
                 self._tell(self._state())
             case None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import ssl
@@ -88,7 +89,9 @@ class Process:
         supervised: bool = True,
         watchdog_seconds: float | None = None,
         environment: Mapping[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
+        """``descriptors``: how many files it may have open."""
         self.said: list[str] = []
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.settimeout(0.05)
@@ -119,7 +122,7 @@ class Process:
                 stdout=log,
                 stderr=log,
                 close_fds=False,
-                preexec_fn=lambda: _place(inherited),
+                preexec_fn=lambda: _prepare(inherited, descriptors),
                 process_group=0,
             )
 
@@ -163,6 +166,13 @@ class Process:
             self.process.kill()
             self.process.wait(SECONDS)
         self._notify.close()
+
+
+def _prepare(inherited: Sequence[socket.socket], descriptors: int | None) -> None:
+    """In the child."""
+    _place(inherited)
+    if descriptors is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
 
 def _place(inherited: Sequence[socket.socket]) -> None:

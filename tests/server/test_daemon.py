@@ -214,17 +214,17 @@ def test_stand_alone_it_exits_with_78_for_another_netloc(
 def test_requests_in_flight_are_finished(start: Callable[..., Process], listeners: Listeners) -> None:
     server = start(config=GOOD, listeners=listeners)
     server.hear("READY=1")
-    body = b"x" * 100_000
+    body = b"x" * 60_000
     with socket.create_connection(("127.0.0.1", listeners.port("http")), timeout=SECONDS) as connection:
         connection.sendall(
-            b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n" + body[:50_000]
+            b"PUT /cas/csr HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n" + body[:30_000]
         )
         time.sleep(0.5)
         server.signal(signal.SIGTERM)
         server.hear("STOPPING=1")
         time.sleep(1)
         assert server.process.poll() is None
-        connection.sendall(body[50_000:])
+        connection.sendall(body[30_000:])
         assert connection.recv(12) == b"HTTP/1.1 400"
     assert server.wait() == 0
 

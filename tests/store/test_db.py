@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from caucase.errors import StoreError
-from caucase.store import Database, Transaction
+from caucase.store import Database, Transaction, requests
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
 from caucase.store.settings import count, counter, first_setting, generations, setting
 
@@ -159,6 +159,23 @@ def test_next_migration_keeps_what_is_there(path: Path, monkeypatch: pytest.Monk
     with Database(path) as database:
         assert value(database) == 1
         database.write(lambda transaction: transaction.execute("INSERT INTO later VALUES (1)").rowcount)
+
+
+def test_requests_from_before_are_counted_by_address(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caucase.store.db.MIGRATIONS", MIGRATIONS[:1])
+    insert = "INSERT INTO request (context, key_id, digest, csr, address, submitted_at) VALUES ('cas', x'', ?, x'', ?, 0)"
+    with Database(path) as database:
+        for digest, address in enumerate(("192.0.2.1", "192.0.2.1", "192.0.2.2")):
+            row = (bytes([digest]), address)
+            database.write(lambda transaction, row=row: transaction.execute(insert, row).rowcount)
+    monkeypatch.undo()
+    with Database(path) as database, database.read() as transaction:
+        assert requests.count_pending_of(transaction, "cas", "192.0.2.1") == 2
+        plan = transaction.execute(
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM request"
+            " WHERE context = 'cas' AND network = 'x' AND certificate IS NULL"
+        ).fetchone()[-1]
+        assert "request_network" in plan
 
 
 @pytest.mark.parametrize("connection", ["reader", "writer"])
