@@ -72,7 +72,9 @@ FAULT = st.one_of(*[st.none()] * 5, st.tuples(st.sampled_from(["before", "after"
 
 
 class Life(RuleBasedStateMachine):
-    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest."""
+    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest. ``before``: the model
+    as it was when two things began at once.
+    """
 
     @initialize()
     def begin(self) -> None:
@@ -86,6 +88,7 @@ class Life(RuleBasedStateMachine):
         self.seen: dict[tuple[Ca, int], bytes] = {}
         self.numbers = {"cau": 0, "cas": 0}
         self.backups: list[tuple[list[bytes], Model, datetime]] = []
+        self.before: Model | None = None
         self.databases: list[FallibleDatabase] = []
         self.authorities: list[Authority] = []
         self._start()
@@ -239,7 +242,9 @@ class Life(RuleBasedStateMachine):
         for one in going:
             one.finish()
         done = [(operation, one.outcome) for operation, one in zip(operations, going, strict=True)]
+        self.before = self.model
         self._compare([(self.model, done), (self.model, done[::-1])])
+        self.before = None
 
     def _draw(self, data: st.DataObject) -> Operation:
         possible = [self._submit, self._approve, self._revoke_unknown]
@@ -522,6 +527,8 @@ class Life(RuleBasedStateMachine):
         return drawn
 
     def _check_user(self, model: Model, user: Cert | None) -> None:
+        """Who somebody is was decided when the request came, ``before`` what others do meanwhile."""
+        model = self.before or model
         if user is not None and not model.cau.is_good(user, self.now):
             raise NotAuthenticated("")
 
