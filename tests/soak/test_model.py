@@ -72,8 +72,8 @@ FAULT = st.one_of(*[st.none()] * 5, st.tuples(st.sampled_from(["before", "after"
 
 
 class Life(RuleBasedStateMachine):
-    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest. ``before``: the model
-    as it was when two things began at once.
+    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest.
+    ``before``: the model as it was when two things began at once.
     """
 
     @initialize()
