@@ -25,6 +25,7 @@ from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
 from caucase.authority.record import report_new_heads
 from caucase.authority.status import Status
+from caucase.authority.use_case import Storage
 from caucase.clock import Clock, monotonic, sleep
 from caucase.core.issue import Signer
 from caucase.core.x509 import crl_number, is_signed_by
@@ -194,6 +195,11 @@ class Authority:
                     "Import that CA first, or leave the list out.",
                 )
         return result
+
+    @property
+    def storage(self) -> Storage:
+        """Where use cases are committed by whoever runs their steps."""
+        return self._database
 
     def context(self, name: ContextName) -> ContextAuthority:
         return self.users if name is ContextName.CAU else self.services
