@@ -23,7 +23,7 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc wrk
+    python3-shtab scdoc testssl.sh wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -31,7 +31,7 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := $(foreach one,benchmarks fuzz interop system years,--ignore=tests/$(one)) tests
+UNIT_TESTS := $(foreach one,audit benchmarks fuzz interop system years,--ignore=tests/$(one)) tests
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -54,7 +54,7 @@ venv: .venv/.made
 run: venv
 	@scripts/run
 
-test: lint .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-audit/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -63,6 +63,7 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/ruff check .
 	.venv-tools/bin/ruff format --check .
 	.venv-tools/bin/mypy
+	.venv-tools/bin/bandit --quiet --recursive --configfile pyproject.toml caucase
 
 deb:
 	@$(call apt,build-essential)
@@ -118,7 +119,13 @@ clean:
 # Linters. Debian's packages are visible, for their types; its urllib3 has none yet.
 .venv-tools/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-tools
-	.venv-tools/bin/python $(PIP) install mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	.venv-tools/bin/python $(PIP) install bandit mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	@touch $@
+
+# What looks at TLS from outside, and what knows the schemas of the bill of materials.
+.venv-audit/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python $(PIP) install 'cyclonedx-python-lib[json-validation]' sslyze
 	@touch $@
 
 # What looks for inputs that do harm.
