@@ -2,7 +2,7 @@
 # make run     a demonstration on localhost:8009 and :8010, data in ./var, until Ctrl-C
 # make test    linters and all tests
 # make lint    linters only
-# make deb     the Debian packages of this release, in ./dist
+# make deb     the Debian packages of this release, in ./dist, with its bill of materials
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make fuzz    inputs that do harm, looked for: ten minutes for each kind (SECONDS=600); TARGETS="http bodies" for some
