@@ -5,6 +5,7 @@
 # make deb     the Debian packages of this release, in ./dist, with its bill of materials
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
+# make soak    what a server has lost after minutes of faults: nothing
 # make fuzz    inputs that do harm, looked for: ten minutes for each kind (SECONDS=600); TARGETS="http bodies" for some
 # make clean   everything away that these made
 #
@@ -22,8 +23,8 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc testssl.sh wrk
+TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
+    python3-pytest-xdist python3-shtab scdoc testssl.sh wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -31,7 +32,10 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := $(foreach one,audit benchmarks fuzz interop system years,--ignore=tests/$(one)) tests
+UNIT_TESTS := $(foreach one,audit benchmarks fuzz interop soak system years,--ignore=tests/$(one)) tests
+# Seconds that each of the soak tests lasts, and sequences that the model is compared with.
+SOAK := 60
+SOAK_EXAMPLES := 1000
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -47,7 +51,7 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench fuzz clean
+.PHONY: venv run test lint deb bench fuzz soak clean
 
 venv: .venv/.made
 
@@ -81,6 +85,9 @@ bench: venv .venv-bench/.made .venv-peer/.made
 bench-%: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH) $*
+
+soak: venv .venv-audit/.made .venv-test-packages
+	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak tests/audit/test_scanners.py
 
 # Which there are: fuzz/targets. What is found is in build/fuzz, and printed.
 fuzz: SECONDS := 600

@@ -64,11 +64,13 @@ def policy_of(config: ServerConfig) -> Policy:
         users=ContextPolicy(
             validity=config.user_crt_validity,
             max_pending=config.user_max_csr,
+            max_pending_per_address=config.limit_pending_per_address,
             auto_approve_count=config.user_auto_approve_count,
         ),
         services=ContextPolicy(
             validity=config.service_crt_validity,
             max_pending=config.service_max_csr,
+            max_pending_per_address=config.limit_pending_per_address,
             auto_approve_count=config.service_auto_approve_count,
         ),
     )

@@ -69,8 +69,20 @@ class TooLarge(CaucaseError):
     """The input is larger than its limit."""
 
 
+class TooSlow(CaucaseError):
+    """The input did not come within the time that there is for it."""
+
+
+class Overloaded(CaucaseError):
+    """There is too much to do at this moment; a little later there will be less."""
+
+
 class QueueFull(CaucaseError):
     """As many requests as allowed are waiting for a decision."""
+
+
+class QueueShareFull(QueueFull):
+    """As many requests as allowed for one address are waiting for a decision."""
 
 
 # What keeps the server or a command from working.

@@ -24,10 +24,13 @@ class ContextName(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ContextPolicy:
-    """Settings of CAU or CAS. ``validity``: one period, the life of a normal certificate."""
+    """Settings of CAU or CAS. ``validity``: one period, the life of a normal certificate.
+    ``max_pending_per_address``: 0 for no limit but ``max_pending``.
+    """
 
     validity: timedelta = timedelta(days=93)
     max_pending: int = 50
+    max_pending_per_address: int = 0
     auto_approve_count: int = 0
 
 

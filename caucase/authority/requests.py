@@ -21,14 +21,14 @@ from caucase.core.x509 import (
     CERTIFICATE,
     REQUEST,
     dump_der,
-    key_id,
+    key_id_in,
     load_request,
     load_stored_certificate,
     load_stored_request,
-    public_key,
+    subject,
     to_pem,
 )
-from caucase.errors import CertificateInvalid, NotFound, QueueFull, StoreError
+from caucase.errors import CertificateInvalid, NotFound, QueueFull, QueueShareFull, StoreError
 from caucase.store import Database, Transaction, requests, settings
 from caucase.store.requests import REQUEST_ID_BITS, NewRequest, RequestId
 from caucase.store.schema import from_seconds
@@ -83,11 +83,8 @@ class Requests:
             if known is not None:
                 return known.id, False, False
             signed = made if self._is_automatic(transaction) else None
-            if (
-                signed is None
-                and requests.count_pending(transaction, self.name) >= self._issuer.policy.max_pending
-            ):
-                raise QueueFull("Too many requests are pending.", "Ask an operator to sign or reject some.")
+            if signed is None:
+                self._check_queue(transaction, address)
             request_id = self._insert(transaction, new)
             if signed is not None:
                 self._store_certificate(transaction, request_id, *signed)
@@ -150,13 +147,15 @@ class Requests:
 
         NotFound if it is not pending (any more); Malformed, NotAcceptable for the template.
         """
-        row = self._select(request_id)
+        with self._database.read() as transaction:
+            row = requests.select(transaction, self.name, request_id, int(self._clock().timestamp()))
+            known = self._issuer.cas(transaction)
         if row is None or row.certificate is not None:
             raise NotFound(_NOT_PENDING)
         csr = load_stored_request(row.csr)
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
-        certificate = self._issuer.certify(csr, asked, auto_signed=False)
+        certificate = self._issuer.certify(csr, asked, auto_signed=False, known=known)
         entry = self._issuer.entry(certificate, Kind.SIGNED, address=row.address, actor=by.subject)
         store = partial(self._store_certificate, request_id=request_id, certificate=certificate, entry=entry)
         if not (yield store):
@@ -195,6 +194,16 @@ class Requests:
             )
         return to_pem(row.certificate, CERTIFICATE)
 
+    def _check_queue(self, transaction: Transaction, address: str) -> None:
+        """Whether one more request from that address may wait; QueueFull, QueueShareFull."""
+        hint = "Ask an operator to sign or reject some."
+        policy = self._issuer.policy
+        if requests.count_pending(transaction, self.name) >= policy.max_pending:
+            raise QueueFull("Too many requests are pending.", hint)
+        share = policy.max_pending_per_address
+        if share and requests.count_pending_of(transaction, self.name, address) >= share:
+            raise QueueShareFull("Too many requests from this address are pending.", hint)
+
     def _check_not_revoked(self, transaction: Transaction, der: bytes) -> None:
         try:
             self._issuer.check_not_revoked(transaction, load_stored_certificate(der))
@@ -208,7 +217,7 @@ class Requests:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         der = dump_der(csr)
         return NewRequest(
-            key_id=key_id(public_key(csr)),
+            key_id=key_id_in(csr),
             digest=hashlib.sha256(der).digest(),
             csr=der,
             address=address,
@@ -254,7 +263,7 @@ class Requests:
             context=self.name,
             csr_id=request_id,
             key_id=new.key_id.hex(),
-            subject=load_stored_request(new.csr).subject.rfc4514_string(),
+            subject=subject(load_stored_request(new.csr)).rfc4514_string(),
             address=new.address,
         )
 

@@ -15,6 +15,8 @@ FOLDER = Path("/var/lib/caucased")
 DEFAULTS: Mapping[str, str] = {
     # Whoever connects first after an installation must not become a user by that.
     "user_auto_approve_count": "0",
+    # So that one stranger cannot fill the queue for everybody: a fifth of it.
+    "limit_pending_per_address": "10",
     # Where the timer puts them, and --status looks for them.
     "backup_directory": "/var/backups/caucase",
 }

@@ -158,6 +158,74 @@ class ServerConfig:
     access_log: bool | None = _option(
         values.boolean, None, "Log every request. When not given: not under systemd, elsewhere yes."
     )
+    # A browser's request with the longest consent cookie has about 5,000 bytes and 25 headers.
+    limit_header_size: int = _option(
+        values.whole(1024, 1 << 20), "16384", "Bytes of a request before its body.", metavar="BYTES"
+    )
+    limit_header_count: int = _option(values.whole(8, 1000), "64", "Headers of a request.", metavar="COUNT")
+    # Paths are short; what can be long is where the consent page leads back to.
+    limit_url_length: int = _option(values.whole(256, 1 << 16), "4096", "Bytes of a URL.", metavar="BYTES")
+    # The protocol's own limit.
+    limit_body_size: int = _option(
+        values.whole(1 << 16, 10 << 20), "10485760", "Bytes of the body of a request.", metavar="BYTES"
+    )
+    # What the parser of PEM takes: room for hundreds of names.
+    limit_csr_size: int = _option(
+        values.whole(4096, 1 << 16), "65536", "Bytes of a certificate request.", metavar="BYTES"
+    )
+    # Headers are one packet or two; the rest is for packets that got lost.
+    limit_header_time: timedelta = _option(
+        values.seconds(1, 3600),
+        "10s",
+        "A connection ends when the headers of a request are not there so long after they began, or "
+        "after the connection did.",
+        metavar="TIME",
+    )
+    # 64 KiB, a request, at 2 KiB a second.
+    limit_body_time: timedelta = _option(
+        values.seconds(1, 3600), "30s", "Time for the body of a request to come.", metavar="TIME"
+    )
+    # Longer than the minute after which many proxies ask again over a connection that they keep.
+    limit_idle_time: timedelta = _option(
+        values.seconds(1, 86400), "75s", "A connection ends after so long without a request.", metavar="TIME"
+    )
+    # The slowest line that a list of a million entries, 40 MB, makes sense on is far faster than 1 KiB a second.
+    limit_send_time: timedelta = _option(
+        values.seconds(1, 3600),
+        "60s",
+        "A connection ends when its client has not taken the next 64 KiB of an answer, or the rest, for so long.",
+        metavar="TIME",
+    )
+    # Ten times what a worker has under way at full load; each may hold a body.
+    limit_requests: int = _option(
+        values.whole(1, 100_000),
+        "256",
+        "Requests that each worker process may have in work at once. One whose body is still coming is in none.",
+        metavar="COUNT",
+    )
+    # About 30 KiB of memory each; the unit allows twice as many files.
+    limit_connections: int = _option(
+        values.whole(16, 1_000_000),
+        "8192",
+        "Connections at once; fewer where the process may not have so many files open.",
+        metavar="COUNT",
+    )
+    # One client has a few, an office behind one address some dozens.
+    limit_connections_per_address: int = _option(
+        values.whole(1, 1_000_000),
+        "256",
+        "Connections at once from one IPv4 address or one IPv6 /64. A proxy is one address, unless it comes over a "
+        "Unix socket.",
+        metavar="COUNT",
+    )
+    # Off, as in caucase 0.9; the installed server has it on.
+    limit_pending_per_address: int = _option(
+        _count,
+        "0",
+        "Requests from one IPv4 address or one IPv6 /64 that may wait at once, in each context; 0 for as many as may "
+        "wait in all.",
+        metavar="COUNT",
+    )
 
 
 def _options() -> Iterator[Option]:

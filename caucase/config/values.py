@@ -126,6 +126,18 @@ def time_span(text: str) -> timedelta:
     return span
 
 
+def seconds(minimum: int, maximum: int) -> Callable[[str], timedelta]:
+    """A parser of time spans from ``minimum`` to ``maximum`` seconds."""
+
+    def parse(text: str) -> timedelta:
+        span = time_span(text)
+        if not timedelta(seconds=minimum) <= span <= timedelta(seconds=maximum):
+            raise ValueError(f"{text!r} is not between {minimum} and {maximum} seconds")
+        return span
+
+    return parse
+
+
 def netloc(text: str) -> NetLoc:
     """``host[:port]``."""
     return _of_core(NetLoc.parse, text)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from caucase.core.keys import PrivateKey, PublicKey
+from caucase.core.keys import PrivateKey, PublicKey, digested
 from caucase.errors import Malformed, TooLarge
 
 # The first is used to sign.
@@ -50,7 +51,7 @@ class SignedMessage:
     def is_null(self) -> bool:
         return self.digest is None
 
-    @property
+    @functools.cached_property
     def fields(self) -> dict[str, Any]:
         """The payload as an object; Malformed if it is not one."""
         return load_json_object(self.payload, "message payload")
@@ -68,12 +69,14 @@ class SignedMessage:
             raise Malformed("The message is not signed.")
         signed, digest = _canonical(self.payload, self.digest), DIGESTS[self.digest]()
         try:
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(self.signature, signed, _pss(digest), digest)
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(self.signature, signed, ec.ECDSA(digest))
-            else:
+            if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(self.signature, signed)
+            else:
+                value, prehashed = digested(signed, digest)
+                if isinstance(key, rsa.RSAPublicKey):
+                    key.verify(self.signature, value, _pss(digest), prehashed)
+                else:
+                    key.verify(self.signature, value, ec.ECDSA(prehashed))
         except InvalidSignature:
             raise Malformed("The message is not signed with the key it should be signed with.") from None
 

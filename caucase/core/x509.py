@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import itertools
 import re
 import warnings
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from caucase.core import der
-from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, key_type
+from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, digested, key_type
 from caucase.errors import CertificateInvalid, Malformed
 
 KeyId = NewType(
@@ -119,8 +118,8 @@ def _touched(signed: _Signed) -> _Signed:
     """Parse at once what ``cryptography`` parses on first use."""
     _ = signed.extensions, signed.signature_algorithm_oid
     if isinstance(signed, x509.Certificate):
-        _ = signed.issuer
-    for attribute in signed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        _ = issuer(signed)
+    for attribute in subject(signed).get_attributes_for_oid(x509.NameOID.COMMON_NAME):
         # What one version stores, newer ones must be able to read.
         if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
             raise ValueError("length of the common name")
@@ -255,18 +254,57 @@ def dump_der(
     return thing.public_bytes(serialization.Encoding.DER)
 
 
+# How many of each of the following are remembered: one request is about the same few things at several places.
+_REMEMBERED = 256
+
+
 def public_key_info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
     """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
     if isinstance(signed, x509.Certificate):
-        fields = der.parts(der.contents(signed.tbs_certificate_bytes))
-        # Version 1 says nothing of its version.
-        position = 6 if signed.version is x509.Version.v3 else 5
-    else:
-        fields, position = der.parts(der.contents(signed.tbs_certrequest_bytes)), 2
-    return next(itertools.islice(fields, position, None))[2]
+        return _certificate_parts(signed.tbs_certificate_bytes)[2]
+    return _request_parts(signed.tbs_certrequest_bytes)[1]
 
 
-@functools.lru_cache(maxsize=256)
+def subject(signed: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
+    """The subject; the library would make a new object of it each time."""
+    if isinstance(signed, x509.Certificate):
+        return _name(_certificate_parts(signed.tbs_certificate_bytes)[1], signed, "subject")
+    return _name(_request_parts(signed.tbs_certrequest_bytes)[0], signed, "subject")
+
+
+def issuer(certificate: x509.Certificate) -> x509.Name:
+    """The issuer, likewise."""
+    return _name(_certificate_parts(certificate.tbs_certificate_bytes)[0], certificate, "issuer")
+
+
+def _name(encoded: bytes, signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> x509.Name:
+    name = _NAMES.get(encoded)
+    if name is None:
+        if len(_NAMES) >= _REMEMBERED:
+            _NAMES.clear()
+        name = _NAMES[encoded] = getattr(signed, which)
+    return name
+
+
+_NAMES: dict[bytes, x509.Name] = {}
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _certificate_parts(tbs: bytes) -> tuple[bytes, bytes, bytes]:
+    """Issuer, subject and SubjectPublicKeyInfo of a TBSCertificate, in DER."""
+    fields = list(der.parts(der.contents(tbs)))
+    first = 1 if fields[0][0] == der.explicit(0) else 0  # version 1 says nothing of its version
+    return fields[first + 2][2], fields[first + 4][2], fields[first + 5][2]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _request_parts(tbs: bytes) -> tuple[bytes, bytes]:
+    """Subject and SubjectPublicKeyInfo of a CertificationRequestInfo, in DER."""
+    _, subject, info, *_ = der.parts(der.contents(tbs))
+    return subject[2], info[2]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def public_key_of(info: bytes) -> PublicKey:
     """A public key from its SubjectPublicKeyInfo; NotAcceptable if it is of a kind that is not handled.
 
@@ -310,7 +348,18 @@ def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> Pub
 
 def key_id(key: PublicKey) -> KeyId:
     """RFC 5280 section 4.2.1.2, method (1)."""
-    return KeyId(x509.SubjectKeyIdentifier.from_public_key(key).digest)
+    return _key_id_of(spki(key))
+
+
+def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyId:
+    """The identifier of the public key of a certificate or a request, likewise."""
+    return _key_id_of(public_key_info(signed))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _key_id_of(info: bytes) -> KeyId:
+    _, (_, bits, _) = der.parts(der.contents(info))
+    return KeyId(hashlib.sha1(bits[1:], usedforsecurity=False).digest())
 
 
 def subject_key_id(certificate: x509.Certificate) -> KeyId:
@@ -318,7 +367,7 @@ def subject_key_id(certificate: x509.Certificate) -> KeyId:
     try:
         return KeyId(certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest)
     except x509.ExtensionNotFound:
-        return key_id(public_key(certificate))
+        return key_id_in(certificate)
 
 
 def authority_key_id(signed: x509.Certificate | x509.CertificateRevocationList) -> KeyId | None:
@@ -406,7 +455,8 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
 
 def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: x509.Certificate) -> bool:
     """Whether ``ca``'s key made the signature. It says nothing of dates, revocation or trust."""
-    if signed.issuer != ca.subject:
+    named = issuer(signed) if isinstance(signed, x509.Certificate) else signed.issuer
+    if named != subject(ca):
         return False
     tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
     return _verifies(public_key(ca), signed, tbs)
@@ -418,18 +468,19 @@ def _verifies(
     data: bytes,
 ) -> bool:
     """Whether ``key`` made the signature over ``data``, in the way that is named, with no hash that is broken."""
-    kind, digest = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
+    kind, algorithm = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
     if kind is None or not isinstance(key, kind):
         return False
     try:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signed.signature, data)
-        elif isinstance(key, rsa.RSAPublicKey):
-            assert digest is not None
-            key.verify(signed.signature, data, padding.PKCS1v15(), digest)
+            return True
+        assert algorithm is not None
+        digest, prehashed = digested(data, algorithm)
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signed.signature, digest, padding.PKCS1v15(), prehashed)
         else:
-            assert digest is not None
-            key.verify(signed.signature, data, ec.ECDSA(digest))
+            key.verify(signed.signature, digest, ec.ECDSA(prehashed))
     except InvalidSignature:
         return False
     return True

@@ -72,6 +72,7 @@ _TABLE = (
         "Backup cannot be opened by a user",
     ),
     ("database_restored", NOTICE, "724e3b39200d897176707dcf98a0552c", "Database restored from a backup"),
+    ("limit_exceeded", WARNING, "a2c325f31d518028f7801559622c9653", "Refused, because it was too much"),
     ("configuration_reloaded", NOTICE, "a6b037c2c0fc4db79754dff5099a5b36", "Configuration reloaded"),
 )
 EVENTS: Mapping[str, Event] = {

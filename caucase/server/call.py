@@ -13,15 +13,22 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
-from caucase.errors import Malformed, TooLarge
+from caucase.errors import (
+    Malformed,
+    NotConfigured,
+    Overloaded,
+    QueueFull,
+    QueueShareFull,
+    TooLarge,
+    TooSlow,
+)
 from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
+from caucase.server.limits import Kind
 from caucase.server.site import Service, Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-BODY_LIMIT = 10 * 1024 * 1024  # bytes; the protocol's
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEY = "caucase"
@@ -36,6 +43,8 @@ class Call:
         self.context_name: ContextName | None = None
         self.principal: Principal | None = None
         self._site = site
+        self._limits = site.limits
+        self._is_broken = False
         self._must_invite = request.headers.get("Expect", "").lower() == "100-continue"
 
     @property
@@ -64,24 +73,61 @@ class Call:
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated."""
+        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
+        if not peer.was_asked(self.request):
+            raise NotConfigured("This connection began before the server could work.", "Connect again.")
         certificate = peer.certificate_der(self.request)
         self.principal = self.service.authority.authenticate(certificate, address=self.address)
         return self.principal
 
-    async def body(self, limit: int = BODY_LIMIT) -> bytes:
-        """The whole body; TooLarge beyond so many bytes, or Malformed if its framing is broken."""
+    def check_load(self) -> None:
+        """Overloaded, if there is too much in work already."""
+        if self._site.is_overloaded:
+            self._site.throttle.refused(Kind.REQUESTS, self.address)
+            raise Overloaded("The server has too much to do at the moment.", "Try again in a few seconds.")
+
+    def tell_full_queue(self, error: QueueFull) -> None:
+        """Have it told that a request found no place in the queue."""
+        kind = Kind.PENDING_PER_ADDRESS if isinstance(error, QueueShareFull) else Kind.PENDING
+        self._site.throttle.refused(kind, self.address)
+
+    async def csr(self) -> bytes:
+        """The whole body where it is a certificate request; raises like ``body``."""
+        return await self.body(self._limits.csr_size)
+
+    async def body(self, limit: int | None = None) -> bytes:
+        """The whole body, of at most ``limit`` bytes. TooLarge; TooSlow; Malformed if its framing is broken; Overloaded
+        once it is there.
+        """
+        limit = min(self._limits.body_size, limit or self._limits.body_size)
         if (self.request.content_length or 0) > limit:
-            raise TooLarge(f"The body is larger than {limit} bytes.")
+            raise _too_large(limit)
         if self._must_invite:
             await self._invite()
+        if self.request.content.is_eof():
+            return await self._read(limit)
+        try:
+            # Not a rate: what matters is for how long one client can hold a connection, and honest bodies are a few
+            # thousand bytes.
+            with self._site.uploading():
+                async with asyncio.timeout(self._limits.body_time):
+                    body = await self._read(limit)
+        except TimeoutError:
+            self._is_broken = True
+            self._site.throttle.refused(Kind.BODY_TIME, self.address)
+            raise TooSlow(f"The body did not come within {self._limits.body_time:g} seconds.") from None
+        self.check_load()
+        return body
+
+    async def _read(self, limit: int) -> bytes:
         body = bytearray()
         try:
             while chunk := await self.request.content.readany():
                 body += chunk
                 if len(body) > limit:
-                    raise TooLarge(f"The body is larger than {limit} bytes.")
+                    raise _too_large(limit)
         except (web.RequestPayloadError, ValueError):
+            self._is_broken = True
             raise Malformed("The body is not framed as its header says.") from None
         return bytes(body)
 
@@ -93,9 +139,11 @@ class Call:
         return self.request.content_type == media_type and charset.lower() == "utf-8"
 
     @property
-    def is_uninvited(self) -> bool:
-        """Whether the client still waits to be asked for the body: nobody knows what it sends next."""
-        return self._must_invite
+    def must_close(self) -> bool:
+        """Whether nobody knows what the client sends next: it still waits to be asked for the body, or has not sent it
+        as it should.
+        """
+        return self._must_invite or self._is_broken
 
     async def _invite(self) -> None:
         """RFC 9110 section 10.1.1."""
@@ -104,6 +152,10 @@ class Call:
         await writer.write(_CONTINUE)
         # It is no part of the answer: aiohttp takes what was written for one that has begun.
         writer.output_size = 0
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {limit} bytes.")
 
 
 Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]

@@ -30,6 +30,13 @@ class Connect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A connection was to be served, and this process could not take it: it has too many files open."""
+
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ask:
     """How are you? The answer is a ``State``."""
 
@@ -57,7 +64,7 @@ class State:
     idle: float = 0.0
 
 
-Message: TypeAlias = Connect | Ask | Closed | State
+Message: TypeAlias = Connect | Lost | Ask | Closed | State
 
 _KINDS: dict[str, type[Ask | Closed | State]] = {kind.__name__: kind for kind in (Ask, Closed, State)}
 
@@ -113,9 +120,11 @@ class Channel:
     def receive(self) -> Message | None:
         """The next message, ``None`` at the end; BlockingIOError when there is none yet."""
         try:
-            data, descriptors, _, _ = socket.recv_fds(self._end, _SIZE, 1, socket.MSG_CMSG_CLOEXEC)
+            data, descriptors, flags, _ = socket.recv_fds(self._end, _SIZE, 1, socket.MSG_CMSG_CLOEXEC)
         except ConnectionError:
             return None
+        if flags & socket.MSG_CTRUNC:
+            return Lost(number=int(data.split()[0]))
         if descriptors:
             number, secure = data.split()
             connection = socket.socket(fileno=descriptors[0])

@@ -24,11 +24,14 @@ from functools import partial
 from caucase import clock, errors
 from caucase.config.schema import ServerConfig
 from caucase.errors import CaucaseError, ConfigError
+from caucase.host.descriptors import allow_descriptors
 from caucase.host.events import Audit
 from caucase.host.notify import Notifier
 from caucase.host.sockets import Listeners
 from caucase.server.channel import Channel, State
 from caucase.server.crew import Crew, Member
+from caucase.server.limits import RESERVED_DESCRIPTORS, Admission, Limits, Refusal, Throttle, report_refusals
+from caucase.server.peer import address_of
 from caucase.server.worker import Worker
 
 # Connections that are accepted before the workers are heard again.
@@ -64,6 +67,9 @@ class Daemon:
         self._audit = audit
         self._selector = selectors.DefaultSelector()
         self._listeners = Listeners(http=(), https=(), inherited=False)
+        self._descriptors = allow_descriptors()
+        self._admission = Admission(self._limits(ServerConfig()))
+        self._throttle = Throttle(partial(report_refusals, audit), monotonic=clock.monotonic)
         self._config: ServerConfig | None = None
         self._crew: Crew | None = None  # who gets the connections
         self._coming: tuple[Crew, ServerConfig] | None = None  # who will, if it can use that configuration
@@ -93,6 +99,7 @@ class Daemon:
                 finally:
                     self._notifier.stopping()
                     self._finish()
+                    self._throttle.tick(all_of_it=True)
                     self._audit(ServerEvent.STOPPED, reason=self._reason)
             finally:
                 self._finish()
@@ -126,11 +133,16 @@ class Daemon:
             if not self._listeners.inherited:
                 raise
             return self._make_crew(None, problem=f"{error}")
+        self._admission.limits = self._limits(self._config)
         return self._make_crew(self._config)
 
     def _make_crew(self, config: ServerConfig | None, *, problem: str = "The server is starting.") -> Crew:
-        size = 1 if config is None else config.workers or len(os.sched_getaffinity(0))
-        return Crew(self._selector, partial(self._work, config, problem), size=size)
+        return Crew(self._selector, partial(self._work, config, problem), size=_workers(config))
+
+    def _limits(self, config: ServerConfig) -> Limits:
+        """Those of a configuration, as far as workers may have files open: a connection is one."""
+        each = max(1, self._descriptors - RESERVED_DESCRIPTORS)
+        return Limits.of(config, capacity=each * _workers(config))
 
     def _work(self, config: ServerConfig | None, problem: str, channel: Channel, is_first: bool) -> None:
         """What a worker process does: to begin with, it lets go of everything that is the daemon's."""
@@ -179,6 +191,7 @@ class Daemon:
         self._crew.retire()
         self._leaving.append(self._crew)
         self._crew, self._config = crew, config
+        self._admission.limits = self._limits(config)
         self._audit(ServerEvent.RELOADED, netloc=self._netloc(state))
         self._notifier.ready(self._status(state))
 
@@ -212,6 +225,7 @@ class Daemon:
         if self._coming is not None:
             self._take_over(*self._coming)
         self._crew.keep_up()
+        self._throttle.tick()
         now = clock.monotonic()
         self._accept_if(self._crew.has_room and now >= self._accept_from)
         left = self._asked + self._ask_interval() - now
@@ -219,7 +233,8 @@ class Daemon:
             self._asked = now
             self._crew.ask()
             left = self._ask_interval()
-        self._wait(left if self._accepts else min(left, _RETRY_SECONDS))
+        waits = self._accepts and not self._throttle.has_more
+        self._wait(left if waits else min(left, _RETRY_SECONDS))
 
     def _wait(self, seconds: float) -> None:
         for key, events in self._selector.select(seconds):
@@ -290,7 +305,7 @@ class Daemon:
             if not self._crew.has_room:
                 return
             try:
-                connection, _ = listener.accept()
+                connection, name = listener.accept()
             except BlockingIOError:
                 return
             except OSError as error:
@@ -301,7 +316,14 @@ class Daemon:
                     return
                 continue
             self._active = clock.monotonic()
-            self._crew.hand_over(connection, secure=secure, gone=_nothing)
+            address = address_of(name)
+            refusal = self._admission.admit(address)
+            if refusal is not None:
+                self._throttle.refused(refusal.value, address)
+                _turn_away(connection, refusal, secure=secure)
+                continue
+            gone = partial(self._admission.release, address)
+            self._crew.hand_over(connection, secure=secure, gone=gone)
 
     # Signals and the end
 
@@ -342,6 +364,18 @@ class Daemon:
             self._wait(left)
         for crew in self._leaving:
             crew.kill()
+
+
+def _workers(config: ServerConfig | None) -> int:
+    """How many there may be."""
+    return 1 if config is None else config.workers or len(os.sched_getaffinity(0))
+
+
+def _turn_away(connection: socket.socket, refusal: Refusal, *, secure: bool) -> None:
+    """Say why, where that costs nothing, and close."""
+    with connection, contextlib.suppress(OSError):
+        if not secure:
+            connection.send(refusal.answer, socket.MSG_DONTWAIT)
 
 
 def _nothing(*_: object) -> None:

@@ -10,8 +10,7 @@ from aiohttp import web
 from caucase.authority import RequestId
 from caucase.core import message
 from caucase.core.message import SignedMessage
-from caucase.core.x509 import PEM_LIMIT
-from caucase.errors import Malformed, NotFound
+from caucase.errors import Malformed, NotFound, QueueFull
 from caucase.server import listing
 from caucase.server.call import Call
 from caucase.server.representation import represent
@@ -65,8 +64,12 @@ async def https_ca(call: Call) -> web.Response:
 
 
 async def submit(call: Call) -> web.Response:
-    csr_pem = await call.body(PEM_LIMIT)
-    request_id = await call.carry_out(call.context.requests.submit, csr_pem, address=call.address)
+    csr_pem = await call.csr()
+    try:
+        request_id = await call.carry_out(call.context.requests.submit, csr_pem, address=call.address)
+    except QueueFull as error:
+        call.tell_full_queue(error)
+        raise
     return web.Response(status=201, headers={"Location": str(request_id)})
 
 
@@ -90,7 +93,7 @@ async def certificate(call: Call) -> web.Response:
 
 
 async def sign(call: Call) -> web.Response:
-    request_id, template_pem = _request_id(call), await call.body(PEM_LIMIT)
+    request_id, template_pem = _request_id(call), await call.csr()
     if template_pem and not call.has_type(CSR):
         raise Malformed(f"A request to take subject and extensions from must be sent as {CSR}.")
     await call.carry_out(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
+from typing import Protocol, cast
 
 from aiohttp import web
 
@@ -10,9 +12,23 @@ from aiohttp import web
 LOCAL = "local"
 
 
+class _Addressed(Protocol):
+    """A connection: ``caucase.server.connection``."""
+
+    @property
+    def address(self) -> str: ...
+
+
 def address(request: web.BaseRequest) -> str:
-    """The IP address of the peer, without port; ``local`` for a connection over a Unix socket."""
-    name = request.get_extra_info("peername")
+    """The IP address of the peer, without port; ``local`` for a connection over a Unix socket.
+
+    Also when the client has gone: what it has asked for is done, and is still its own.
+    """
+    return cast("_Addressed", request.protocol).address
+
+
+def address_of(name: object) -> str:
+    """The address of what a socket calls its peer."""
     if not isinstance(name, tuple):
         return LOCAL
     host = str(name[0])
@@ -27,3 +43,9 @@ def certificate_der(request: web.BaseRequest) -> bytes | None:
     """
     connection = request.get_extra_info("ssl_object")
     return None if connection is None else connection.getpeercert(binary_form=True)
+
+
+def was_asked(request: web.BaseRequest) -> bool:
+    """False for a connection in which TLS could not ask for a certificate: it began before the server could work."""
+    connection = request.get_extra_info("ssl_object")
+    return connection is None or connection.context.verify_mode is not ssl.CERT_NONE

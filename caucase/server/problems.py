@@ -22,9 +22,11 @@ STATUS: Mapping[type[CaucaseError], int] = {
     errors.CertificateInvalid: 400,
     errors.NotAuthenticated: 401,
     errors.NotFound: 404,
+    errors.TooSlow: 408,
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.NotConfigured: 503,
+    errors.Overloaded: 503,
     errors.StoreError: 503,
     errors.QueueFull: 507,
 }
@@ -39,7 +41,12 @@ _SENTENCES = {
     400: "The request is not well-formed HTTP.",
     404: "There is nothing at this path.",
     405: "This method is not possible here.",
+    408: "The request did not come in time.",
+    414: "The URL is too long.",
     417: "The expectation cannot be met.",
+    431: "There are too many headers, or they are too large.",
+    501: "The server does not know this way of transfer.",
+    505: "The server speaks HTTP/1.1.",
 }
 
 

@@ -15,6 +15,7 @@ from caucase.authority import Authority, ContextName, Document
 from caucase.clock import monotonic
 from caucase.core.netloc import NetLoc
 from caucase.server.cors import Consents, Origins
+from caucase.server.limits import DEFAULT_LIMITS, Report, Throttle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +38,25 @@ class Site:
     """``service`` is ``None`` without a usable configuration; ``problem`` then tells clients why.
 
     ``executor`` runs everything that may block. ``is_ending``: the process ends
-    once the requests in flight are answered.
+    once the requests in flight are answered. ``limits``: those for new connections and requests. ``throttle``: hears
+    of what is refused because it was too much, and calls ``report``.
     """
 
-    def __init__(self, *, executor: Executor) -> None:
+    def __init__(self, *, executor: Executor, report: Report) -> None:
         self.executor = executor
         self.service: Service | None = None
         self.problem = "The server is starting."
         self.is_ending = False
+        self.limits = DEFAULT_LIMITS
+        self.throttle = Throttle(report, monotonic=monotonic)
         self._in_flight = 0
+        self._uploading = 0
         self._last = monotonic()
+
+    @property
+    def is_overloaded(self) -> bool:
+        """Whether more requests are in work than may be. Whoever waits for a body does no work."""
+        return self._in_flight - self._uploading > self.limits.requests
 
     @property
     def in_flight(self) -> int:
@@ -57,6 +67,15 @@ class Site:
     def idle_seconds(self) -> float:
         """Since when there has been no request."""
         return 0.0 if self._in_flight else monotonic() - self._last
+
+    @contextlib.contextmanager
+    def uploading(self) -> Iterator[None]:
+        """Count a request that waits for its client."""
+        self._uploading += 1
+        try:
+            yield
+        finally:
+            self._uploading -= 1
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:

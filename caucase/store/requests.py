@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NewType
 
+from caucase.core.network import network_of
 from caucase.core.x509 import KeyId
 from caucase.store.db import Transaction
 
@@ -80,6 +81,15 @@ def count_pending(transaction: Transaction, context: str) -> int:
     return value
 
 
+def count_pending_of(transaction: Transaction, context: str, address: str) -> int:
+    """How many pending requests there are from that address, or from its network if it is an IPv6 one."""
+    value: int = transaction.execute(
+        "SELECT COUNT(*) FROM request WHERE context = ? AND network = ? AND certificate IS NULL",
+        (context, network_of(address)),
+    ).fetchone()[0]
+    return value
+
+
 def count_signed(transaction: Transaction, context: str) -> int:
     """How many signed requests are kept."""
     value: int = transaction.execute(
@@ -114,9 +124,18 @@ def insert(transaction: Transaction, context: str, request_id: RequestId, new: N
     transaction.execute("DELETE FROM request WHERE context = ? AND digest = ?", (context, new.digest))
     try:
         transaction.execute(
-            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (request_id, context, new.key_id, new.digest, new.csr, new.address, new.submitted_at),
+            "INSERT INTO request (id, context, key_id, digest, csr, address, network, submitted_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                request_id,
+                context,
+                new.key_id,
+                new.digest,
+                new.csr,
+                new.address,
+                network_of(new.address),
+                new.submitted_at,
+            ),
         )
     except sqlite3.IntegrityError:
         return False

@@ -111,6 +111,12 @@ MIGRATIONS: tuple[Migration, ...] = (
     );
     """,
     make_record,
+    """
+    -- network: what of the address counts as one where pending requests are counted, an IPv6 /64 for example.
+    ALTER TABLE request ADD COLUMN network TEXT NOT NULL DEFAULT '';
+    UPDATE request SET network = address;
+    CREATE INDEX request_network ON request (context, network) WHERE certificate IS NULL;
+    """,
 )
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from caucase.authority import AuditEvent, Authority, RequestId
+from caucase.authority import AuditEvent, Authority, ContextAuthority, RequestId
 from caucase.core.profile import is_auto_signed
 from caucase.core.x509 import key_id, load_certificate, load_request, not_after, not_before, public_key
 from caucase.errors import (
@@ -19,6 +19,7 @@ from caucase.errors import (
     NotAcceptable,
     NotFound,
     QueueFull,
+    QueueShareFull,
 )
 
 from .world import ADDRESS, BOSS, PERIOD, POLICY, World, at_once, fetch, revocation, services, users
@@ -216,6 +217,58 @@ def test_queue_is_limited_also_in_a_race(world: World) -> None:
     results = at_once(*(lambda csr=csr: submit(authority.services, csr) for csr in csrs))
     assert sum(isinstance(result, QueueFull) for result in results) == 5
     assert len(authority.services.requests.pending()) == 3
+
+
+def from_address(authority: ContextAuthority, csr: bytes, address: str) -> RequestId:
+    return authority.requests.submit(csr, address=address)
+
+
+def test_one_address_has_its_share_of_the_queue(world: World) -> None:
+    authority = world.start(services(max_pending=5, max_pending_per_address=2))
+    first = world.make_csr("a")
+    request_id = from_address(authority.services, first, "192.0.2.1")
+    from_address(authority.services, world.make_csr("b"), "192.0.2.1")
+    with pytest.raises(QueueShareFull):
+        from_address(authority.services, world.make_csr("c"), "192.0.2.1")
+    assert from_address(authority.services, first, "192.0.2.1") == request_id  # known
+    # Others have their own, and a place that is free again is free for anybody.
+    from_address(authority.services, world.make_csr("d"), "192.0.2.2")
+    authority.services.requests.reject(request_id, by=BOSS, address=ADDRESS)
+    from_address(authority.services, world.make_csr("e"), "192.0.2.1")
+    # The other context counts for itself; who approves on the server is not counted.
+    from_address(authority.users, world.make_csr("f"), "192.0.2.1")
+    authority.services.requests.approve(world.make_csr("g"), by=BOSS)
+
+
+def test_an_ipv6_network_has_one_share(world: World) -> None:
+    authority = world.start(services(max_pending_per_address=1))
+    from_address(authority.services, world.make_csr("a"), "2001:db8::1")
+    with pytest.raises(QueueShareFull):
+        from_address(authority.services, world.make_csr("b"), "2001:db8::2:3")
+    from_address(authority.services, world.make_csr("b"), "2001:db8:0:1::1")
+
+
+def test_the_whole_queue_comes_first(world: World) -> None:
+    authority = world.start(services(max_pending=1, max_pending_per_address=1))
+    from_address(authority.services, world.make_csr("a"), "192.0.2.1")
+    with pytest.raises(QueueFull) as full:
+        from_address(authority.services, world.make_csr("b"), "192.0.2.1")
+    assert not isinstance(full.value, QueueShareFull)
+
+
+def test_shares_are_kept_also_in_a_race(world: World) -> None:
+    authority = world.start(services(max_pending_per_address=3))
+    csrs = [world.make_csr(str(index)) for index in range(8)]
+    results = at_once(*(lambda csr=csr: submit(authority.services, csr) for csr in csrs))
+    assert sum(isinstance(result, QueueShareFull) for result in results) == 5
+
+
+def test_what_is_signed_at_once_needs_no_share(world: World) -> None:
+    authority = world.start(services(auto_approve_count=3, max_pending_per_address=1))
+    for index in range(4):
+        submit(authority.services, world.make_csr(str(index)))
+    with pytest.raises(QueueShareFull):
+        submit(authority.services, world.make_csr("5"))
 
 
 def test_automatic_signing(world: World) -> None:

@@ -23,6 +23,7 @@ from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
 from caucase.server.app import create_app, make_service
 from caucase.server.connections import Connections
+from caucase.server.limits import Kind
 from caucase.server.site import Site
 from caucase.server.tls import Tls
 from caucase.store import Database
@@ -56,8 +57,15 @@ class Server:
     """A running server. ``client`` talks to it."""
 
     def __init__(
-        self, folder: Path, port: int, loop: asyncio.AbstractEventLoop, site: Site, tls: Tls
+        self,
+        folder: Path,
+        port: int,
+        loop: asyncio.AbstractEventLoop,
+        site: Site,
+        tls: Tls,
+        refusals: list[tuple[Kind, int, str]],
     ) -> None:
+        self.refusals = refusals
         self.folder = folder
         self.port = port
         self.site = site
@@ -119,11 +127,12 @@ def running(folder: Path) -> Iterator[Server]:
     thread.start()
     http, https = _listeners()
     with ThreadPoolExecutor(4) as executor:
-        site = Site(executor=executor)
+        refusals: list[tuple[Kind, int, str]] = []
+        site = Site(executor=executor, report=lambda *refusal: refusals.append(refusal))
         tls = Tls(site)
         try:
             runner = asyncio.run_coroutine_threadsafe(_serve(site, tls, http, https), loop).result(SECONDS)
-            yield Server(folder, http.getsockname()[1], loop, site, tls)
+            yield Server(folder, http.getsockname()[1], loop, site, tls, refusals)
             asyncio.run_coroutine_threadsafe(_end(runner), loop).result(SECONDS)
         finally:
             loop.call_soon_threadsafe(loop.stop)
@@ -137,7 +146,7 @@ async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket
     runner = web.AppRunner(create_app(site))
     await runner.setup()
     assert runner.server is not None
-    connections = Connections(runner.server, tls)
+    connections = Connections(runner.server, site, tls)
     # Nobody holds them: they are among the tasks that end with the loop.
     for listener, secure in ((http, False), (https, True)):
         listener.setblocking(False)

@@ -11,13 +11,14 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class Listeners:
 
 
 class Process:
-    """One run of the program. ``said``: the notifications so far, in order."""
+    """One run of the program, in a process group of its own. ``said``: the notifications so far, in order."""
 
     def __init__(
         self,
@@ -87,14 +88,20 @@ class Process:
         listeners: Listeners | None = None,
         supervised: bool = True,
         watchdog_seconds: float | None = None,
+        environment: Mapping[str, str] | None = None,
+        descriptors: int | None = None,
     ) -> None:
+        """``descriptors``: how many files it may have open."""
         self.said: list[str] = []
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.settimeout(0.05)
         address = folder / f"notify.{time.monotonic_ns()}"
         self._notify.bind(str(address))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")}
-        environment["PYTHONPATH"] = str(ROOT)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")},
+            "PYTHONPATH": str(ROOT),
+            **(environment or {}),
+        }
         if supervised:
             environment["NOTIFY_SOCKET"] = str(address)
         if watchdog_seconds is not None:
@@ -115,7 +122,8 @@ class Process:
                 stdout=log,
                 stderr=log,
                 close_fds=False,
-                preexec_fn=lambda: _place(inherited),
+                preexec_fn=lambda: _prepare(inherited, descriptors),
+                process_group=0,
             )
 
     @property
@@ -158,6 +166,13 @@ class Process:
             self.process.kill()
             self.process.wait(SECONDS)
         self._notify.close()
+
+
+def _prepare(inherited: Sequence[socket.socket], descriptors: int | None) -> None:
+    """In the child."""
+    _place(inherited)
+    if descriptors is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
 
 
 def _place(inherited: Sequence[socket.socket]) -> None:

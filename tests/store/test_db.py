@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from caucase.errors import StoreError
-from caucase.store import Database, Transaction
+from caucase.store import Database, Transaction, requests
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
 from caucase.store.settings import count, counter, first_setting, generations, setting
 
@@ -161,6 +161,23 @@ def test_next_migration_keeps_what_is_there(path: Path, monkeypatch: pytest.Monk
         database.write(lambda transaction: transaction.execute("INSERT INTO later VALUES (1)").rowcount)
 
 
+def test_requests_from_before_are_counted_by_address(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caucase.store.db.MIGRATIONS", MIGRATIONS[:1])
+    insert = "INSERT INTO request (context, key_id, digest, csr, address, submitted_at) VALUES ('cas', x'', ?, x'', ?, 0)"
+    with Database(path) as database:
+        for digest, address in enumerate(("192.0.2.1", "192.0.2.1", "192.0.2.2")):
+            row = (bytes([digest]), address)
+            database.write(lambda transaction, row=row: transaction.execute(insert, row).rowcount)
+    monkeypatch.undo()
+    with Database(path) as database, database.read() as transaction:
+        assert requests.count_pending_of(transaction, "cas", "192.0.2.1") == 2
+        plan = transaction.execute(
+            "EXPLAIN QUERY PLAN SELECT COUNT(*) FROM request"
+            " WHERE context = 'cas' AND network = 'x' AND certificate IS NULL"
+        ).fetchone()[-1]
+        assert "request_network" in plan
+
+
 @pytest.mark.parametrize("connection", ["reader", "writer"])
 def test_each_commit_is_synced(database: Database, connection: str) -> None:
     def pragmas(transaction: Transaction) -> list[object]:
@@ -263,6 +280,34 @@ def test_failed_commit_fails_all_of_its_batch(database: Database) -> None:
     assert database.write(
         lambda t: t.execute("SELECT COUNT(*) FROM sqlite_master WHERE name='child'").fetchone()
     ) == (0,)
+
+
+def test_nobody_is_told_of_what_is_undone(database: Database) -> None:
+    """Who is refused because of another write of the same batch hears of it only if that is kept."""
+    begun, queued = threading.Event(), threading.Event()
+
+    def first(transaction: Transaction) -> None:
+        begun.set()
+        queued.wait(10)
+
+    def refused(transaction: Transaction) -> None:
+        assert counter(transaction, "cas", "n") == 1
+        raise KeyError("there is one already")
+
+    def doom(transaction: Transaction) -> None:
+        transaction.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        transaction.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+        transaction.execute("INSERT INTO child VALUES (1)")
+
+    blocker = database.submit(first)
+    assert begun.wait(10)  # alone in its batch, so that the others are together in the next
+    others = [database.submit(work) for work in (step, refused, doom)]
+    queued.set()
+    blocker.result(10)
+    for other in others:
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            other.result(10)
+    assert value(database) == 0
 
 
 def test_many_writers(database: Database) -> None:

@@ -1,0 +1,474 @@
+"""Clients that take their time, or too much of everything: each limit, what its client gets, and what is told."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caucase.authority import Document
+from caucase.host.journal import ACCESS_LOGGER
+from caucase.server import connections
+from caucase.server.limits import DEFAULT_LIMITS, RETRY_SECONDS, Kind
+
+from .harness import Server
+from .material import make
+from .process import Listeners, Process
+from .wire import ADDRESS, SECONDS, read_from
+
+GET = b"GET /cas HTTP/1.1\r\nHost: x\r\n\r\n"
+SHORT = {"header_time": 0.3, "body_time": 0.4, "idle_time": 0.6, "send_time": 0.5}
+GOOD = "netloc: localhost:8009\nkey_type: ec:P-256\nidle_timeout: 0\nworkers: 2\n"
+
+
+@pytest.fixture
+def impatient(own_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that waits for a part of a second where others wait for many, and looks more often."""
+    monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.05)
+    own_server.site.limits = dataclasses.replace(DEFAULT_LIMITS, **SHORT)  # type: ignore[arg-type]
+    return own_server
+
+
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection((ADDRESS, server.port), timeout=SECONDS)
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the server ends the connection."""
+    with contextlib.suppress(ConnectionResetError):
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+    return b""
+
+
+def drip(connection: socket.socket, data: bytes) -> float:
+    """Send it slowly, byte by byte, until the server has had enough; after how long that was."""
+    began = time.monotonic()
+    connection.setblocking(False)
+    for number in data:
+        with contextlib.suppress(BlockingIOError):
+            if connection.recv(1, socket.MSG_PEEK) is not None:
+                break
+        connection.send(bytes([number]))
+        time.sleep(0.03)
+    connection.settimeout(SECONDS)
+    return time.monotonic() - began
+
+
+# Time
+
+
+def test_nothing_comes(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        assert everything(connection) == b""
+    assert impatient.refusals == [(Kind.HEADER_TIME, 1, ADDRESS)]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_headers_that_take_too_long(impatient: Server, tls: bool) -> None:
+    began = time.monotonic()
+    connection = impatient.client.connect(tls=tls)
+    connection.connect()
+    connection.sock.sendall(b"GET /cas HTTP/1.1\r\nHost: ")
+    answer = read_from(connection.sock).expect(408)
+    connection.close()
+    assert answer.sentence == "The request did not come in time."
+    assert answer.headers["Connection"] == "close"
+    assert 0.3 <= time.monotonic() - began < 3
+    assert impatient.refusals == [(Kind.HEADER_TIME, 1, ADDRESS)]
+
+
+def test_headers_byte_by_byte(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        assert drip(connection, b"GET /cas HTTP/1.1\r\n" + b"X: y\r\n" * 100) < 3
+        read_from(connection).expect(408)
+
+
+def test_the_second_head_has_its_own_time(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        for _ in range(3):
+            connection.sendall(GET)
+            read_from(connection).expect(200)
+            time.sleep(0.4)  # longer than a head may take, shorter than a connection may be idle
+        connection.sendall(GET[:20])
+        read_from(connection).expect(408)
+
+
+def test_an_idle_connection_ends(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(GET)
+        read_from(connection).expect(200)
+        began = time.monotonic()
+        assert everything(connection) == b""
+        assert 0.5 <= time.monotonic() - began < 3
+    # Which is nothing to tell.
+    assert impatient.refusals == []
+
+
+def test_bodies_byte_by_byte(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        assert drip(connection, b"x" * 1000) < 3
+        answer = read_from(connection).expect(408)
+        assert answer.sentence == "The body did not come within 0.4 seconds."
+        assert answer.headers["Connection"] == "close"
+    assert impatient.refusals == [(Kind.BODY_TIME, 1, ADDRESS)]
+
+
+def test_a_body_that_nobody_wants_does_not_hold_the_connection(impatient: Server) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /cas HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        read_from(connection).expect(200)
+        assert everything(connection) == b""
+
+
+# Clients that go
+
+
+def gone(server: Server, data: bytes, *, reset: bool) -> None:
+    """Send that and close the connection, or break it, at once."""
+    connection = connected(server)
+    if reset:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.sendall(data)
+    connection.close()
+
+
+def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(20):
+        begun = b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhello"
+        gone(impatient, begun, reset=bool(number % 2))
+    impatient.client.get("/cas").expect(200)
+    eventually(lambda: impatient.in_loop(lambda: impatient.site.in_flight) == 0)
+    assert caplog.text == ""
+
+
+def test_who_has_gone_is_still_known_by_address(
+    impatient: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else it would look like one that has come over a Unix socket."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def wait() -> Document:
+        arrived.set()
+        go_on.wait(SECONDS)
+        return Document.of(b"list", datetime.now(UTC))
+
+    assert impatient.authority is not None
+    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", wait)
+    caplog.set_level(logging.INFO, ACCESS_LOGGER)
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert arrived.wait(SECONDS)
+    impatient.client.get("/cas")
+    go_on.set()
+    eventually(lambda: "/cas/crl" in caplog.text)
+    assert {record.getMessage().split()[0] for record in caplog.records} == {ADDRESS}
+
+
+# Slow readers
+
+
+@pytest.fixture
+def large_list(impatient: Server, monkeypatch: pytest.MonkeyPatch) -> int:
+    """All lists are one of a million entries; its size."""
+    document = Document.of(os.urandom(40_000_000), datetime.now(UTC))
+    assert impatient.authority is not None
+    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", lambda: document)
+    return len(document.body)
+
+
+def reader(server: Server) -> socket.socket:
+    """Somebody who has asked for a large list and has not begun to read it."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    connection.settimeout(SECONDS)
+    connection.connect((ADDRESS, server.port))
+    connection.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: x\r\n\r\n")
+    return connection
+
+
+def test_who_does_not_read_is_let_go(impatient: Server, large_list: int) -> None:
+    with reader(impatient) as connection:
+        time.sleep(1.5)
+        assert len(everything(connection)) < large_list
+    assert impatient.refusals == [(Kind.SEND_TIME, 1, ADDRESS)]
+
+
+def test_who_reads_slowly_gets_it_all(impatient: Server, large_list: int) -> None:
+    """Slower than it could be, and longer than the limit is, but always more than the least."""
+    with reader(impatient) as connection:
+        began, got = time.monotonic(), 0
+        while got < large_list:
+            data = connection.recv(1 << 20)
+            assert data
+            got += len(data)
+            if time.monotonic() - began < 1.5:
+                time.sleep(0.05)
+    assert impatient.refusals == []
+
+
+def resident() -> int:
+    """Bytes of memory of this process, where the server is."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def test_eight_slow_readers_share_one_list(impatient: Server, large_list: int) -> None:
+    impatient.site.limits = dataclasses.replace(DEFAULT_LIMITS, send_time=30)
+    before = resident()
+    readers = [reader(impatient) for _ in range(8)]
+    for one in readers:
+        assert one.recv(10_000).startswith(b"HTTP/1.1 200 OK\r\n")
+    time.sleep(0.3)
+    grown = resident() - before
+    for one in readers:
+        one.close()
+    assert grown < 8_000_000, f"{grown} bytes for 8 readers of {large_list}"
+
+
+# Requests in flight
+
+
+def test_more_in_work_than_there_may_be(impatient: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient.site.limits = dataclasses.replace(DEFAULT_LIMITS, requests=2)
+    assert impatient.authority is not None
+    arrived, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait() -> Document:
+        arrived.release()
+        go_on.wait(SECONDS)
+        return Document.of(b"list", datetime.now(UTC))
+
+    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", wait)
+    with contextlib.ExitStack() as stack:
+        busy = [stack.enter_context(connected(impatient)) for _ in range(2)]
+        for one in busy:
+            one.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert arrived.acquire(timeout=SECONDS)
+        refused = impatient.client.get("/cas").expect(503)
+        assert refused.sentence.startswith("The server has too much to do at the moment.")
+        assert int(refused.headers["Retry-After"]) > 0
+        go_on.set()
+        for one in busy:
+            read_from(one).expect(200)
+    impatient.client.get("/cas").expect(200)
+    assert impatient.refusals == [(Kind.REQUESTS, 1, ADDRESS)]
+
+
+def test_who_sends_slowly_is_not_in_work(impatient: Server) -> None:
+    impatient.site.limits = dataclasses.replace(DEFAULT_LIMITS, requests=1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(connected(impatient))
+            connection.sendall(b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+        impatient.client.get("/cas").expect(200)
+
+
+# The queue
+
+
+def test_one_address_cannot_fill_the_queue(impatient: Server) -> None:
+    assert impatient.authority is not None
+    services = impatient.authority.services
+    policy = dataclasses.replace(services.requests._issuer.policy, max_pending_per_address=2)
+    services.requests._issuer.policy = policy
+    first = make("one").csr_pem
+    for csr_pem in (first, make("two").csr_pem):
+        impatient.client.submit("cas", csr_pem)
+    refused = impatient.client.ask("PUT", "/cas/csr", make("three").csr_pem).expect(507)
+    assert refused.sentence.startswith("Too many requests from this address are pending.")
+    # What is there already is recognised.
+    impatient.client.submit("cas", first)
+    assert impatient.refusals == [(Kind.PENDING_PER_ADDRESS, 1, ADDRESS)]
+
+
+# Connections: the daemon counts them
+
+
+@pytest.fixture
+def listeners() -> Iterator[Listeners]:
+    held = Listeners(host="0.0.0.0")
+    held.host = ADDRESS
+    yield held
+    held.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path, listeners: Listeners) -> Iterator[Callable[..., Process]]:
+    """Start a server with that added to its configuration."""
+    started: list[Process] = []
+
+    def run(config: str = "", **options: Any) -> Process:
+        (tmp_path / "caucased.yaml").write_text(GOOD + config)
+        process = Process(tmp_path, "--config", "caucased.yaml", listeners=listeners, **options)
+        started.append(process)
+        process.hear("READY=1")
+        return process
+
+    yield run
+    for process in started:
+        process.end()
+
+
+def dial(listeners: Listeners, source: str = ADDRESS, *, name: str = "http") -> socket.socket:
+    return socket.create_connection(
+        (ADDRESS, listeners.port(name)), timeout=SECONDS, source_address=(source, 0)
+    )
+
+
+def ask(connection: socket.socket) -> int:
+    connection.sendall(GET)
+    return read_from(connection).status
+
+
+def told(server: Process, limit: str) -> list[str]:
+    return re.findall(rf"Refused, because it was too much \[limit={limit} count=(\d+) ", server.log)
+
+
+def test_connections_of_one_address(start: Callable[..., Process], listeners: Listeners) -> None:
+    server = start("limit_connections_per_address: 5\n")
+    with contextlib.ExitStack() as stack:
+        mine = [stack.enter_context(dial(listeners)) for _ in range(5)]
+        assert [ask(one) for one in mine] == [200] * 5
+        for _ in range(30):
+            with dial(listeners) as refused:
+                answer = read_from(refused).expect(429)
+                assert answer.headers["Retry-After"] == str(RETRY_SECONDS)
+        with dial(listeners, name="https") as refused:
+            assert everything(refused) == b""
+        # Others do not notice.
+        with dial(listeners, "127.0.0.2") as other:
+            assert ask(other) == 200
+        assert [ask(one) for one in mine] == [200] * 5
+    eventually(lambda: listeners.get("/cas")[0] == 200)
+    # One entry, not thirty; the rest is told at the end.
+    assert told(server, "connections_per_address") == ["1"]
+    server.signal(signal.SIGTERM)
+    server.wait()
+    assert sum(map(int, told(server, "connections_per_address"))) >= 31
+
+
+def test_connections_in_all(start: Callable[..., Process], listeners: Listeners) -> None:
+    server = start("limit_connections: 16\nlimit_connections_per_address: 4\n")
+    with contextlib.ExitStack() as stack:
+        for number in range(16):
+            assert ask(stack.enter_context(dial(listeners, f"127.0.1.{number // 4 + 1}"))) == 200
+        with dial(listeners) as refused:
+            read_from(refused).expect(503)
+    eventually(lambda: listeners.get("/cas")[0] == 200)
+    assert told(server, "connections") == ["1"]
+
+
+def test_a_reload_changes_the_limits(
+    start: Callable[..., Process], listeners: Listeners, tmp_path: Path
+) -> None:
+    server = start("limit_connections_per_address: 2\n")
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            assert ask(stack.enter_context(dial(listeners))) == 200
+        with dial(listeners) as refused:
+            read_from(refused).expect(429)
+        server.forget()
+        config = GOOD + "limit_connections_per_address: 20\nlimit_url_length: 300\n"
+        (tmp_path / "caucased.yaml").write_text(config)
+        server.signal(signal.SIGHUP)
+        server.hear("Serving")
+        assert ask(stack.enter_context(dial(listeners))) == 200
+        assert listeners.get("/" + "x" * 300)[0] == 414
+
+
+def test_more_connections_than_there_can_be_files(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
+    """72 of two workers: what each may have open, without what it needs itself."""
+    server = start("limit_connections_per_address: 1000\n", descriptors=100)
+    with contextlib.ExitStack() as stack:
+        mine = [stack.enter_context(dial(listeners)) for _ in range(200)]
+        answers = [ask_or_be_refused(one) for one in mine]
+        assert answers.count(200) == 72
+        assert answers.count(503) == 128
+        # Also what needs files of its own goes on.
+        assert ask_or_be_refused(mine[0]) == 200
+    eventually(lambda: listeners.get("/cas/crl")[0] == 200)
+    assert "Traceback" not in server.log
+
+
+def ask_or_be_refused(connection: socket.socket) -> int:
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(GET)
+    return read_from(connection).status
+
+
+def test_no_file_can_be_opened_at_all(start: Callable[..., Process], listeners: Listeners) -> None:
+    """The daemon waits and tries again; a worker gives a connection up, and stays."""
+    server = start()
+    pid = server.process.pid
+    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    no_more_files(pid)
+    with dial(listeners) as waiting:
+        waiting.sendall(GET)
+        eventually(lambda: "No connection can be accepted for a moment" in server.log)
+        spent = cpu_seconds(pid)
+        time.sleep(1)
+        assert cpu_seconds(pid) - spent < 0.3, "it must not try again and again"
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
+        read_from(waiting).expect(200)
+    with dial(listeners) as one, dial(listeners) as other:
+        assert ask(one) == ask(other) == 200
+        workers = children(pid)
+        assert len(workers) == 2
+        for worker in workers:
+            no_more_files(worker)
+        with dial(listeners) as lost:
+            assert everything(lost) == b""
+    for worker in workers:
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+    assert listeners.get("/cas")[0] == 200
+    assert children(pid)[: len(workers)] == workers, "nobody died of it"
+    assert "Traceback" not in server.log
+
+
+def no_more_files(pid: int) -> None:
+    """Whatever that process opens next, fails: the limit is one of numbers, and has an effect on new ones only."""
+    taken = {int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir()}
+    lowest_free = next(number for number in range(1000) if number not in taken)
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free, hard))
+
+
+def test_each_connection_ends_for_its_client(start: Callable[..., Process], listeners: Listeners) -> None:
+    """Also the one for which a second worker was started: nothing else holds it."""
+    server = start("limit_idle_time: 1s\n")
+    with dial(listeners) as first, dial(listeners) as second:
+        assert ask(first) == ask(second) == 200
+        assert len(children(server.process.pid)) == 2
+        assert everything(first) == everything(second) == b""
+
+
+def children(pid: int) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
