@@ -127,10 +127,10 @@ def server(folder: Path) -> Iterator[Server]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with office(folder / "office") as known, ThreadPoolExecutor(2) as executor:
-        site = Site(executor=executor)
+        site = Site(executor=executor, report=lambda *_refusal: None)
         site.service = make_service(known.authority, known.config, clock=clock.now)
         runner = web.AppRunner(create_app(site))
         loop.run_until_complete(runner.setup())
         manager = runner.server
         assert manager is not None
-        yield Server(known, loop, lambda: Connection(manager, loop=loop, gone=lambda: None))
+        yield Server(known, loop, lambda: Connection(manager, site, loop=loop, gone=lambda: None))
