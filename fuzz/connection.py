@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,6 +32,8 @@ class _User:
 
     def __init__(self, der: bytes) -> None:
         self._der = der
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.verify_mode = ssl.CERT_OPTIONAL
 
     def getpeercert(self, *, binary_form: bool) -> bytes:
         assert binary_form
@@ -39,8 +43,9 @@ class _User:
 class _Transport(asyncio.Transport):
     """Stands for a socket: through the kernel nothing would be known of when an answer is complete."""
 
-    def __init__(self, user: _User | None) -> None:
-        super().__init__({"peername": (ADDRESS, 1), "ssl_object": user, "sslcontext": user})
+    def __init__(self, user: _User | None, unused: socket.socket) -> None:
+        about = {"peername": (ADDRESS, 1), "ssl_object": user, "sslcontext": user, "socket": unused}
+        super().__init__(about)
         self.written = bytearray()
         self.is_closed = False
 
@@ -87,6 +92,7 @@ class Server:
         self._loop = loop
         self._connect = connect
         self._user = _User(known.user_der)
+        self._unused = socket.socket()  # options are set on it
         self._failures = _Failures()
         logging.getLogger().addHandler(self._failures)
 
@@ -100,7 +106,7 @@ class Server:
         return answer
 
     async def _receive(self, data: bytes, *, as_user: bool) -> bytes:
-        protocol, transport = self._connect(), _Transport(self._user if as_user else None)
+        protocol, transport = self._connect(), _Transport(self._user if as_user else None, self._unused)
         protocol.connection_made(transport)
         protocol.data_received(data)
         for _ in range(_TURNS):
