@@ -19,8 +19,8 @@ from tests.server.process import Listeners, Process
 ROOT = Path(__file__).parents[2]
 _SSLYZE = ROOT / ".venv-audit" / "bin" / "sslyze"
 
-# Protocols, kinds of ciphers, compression, fallback. For the rest of what concerns us, sslyze is much quicker.
-_QUICK = ("-p", "-s", "-C", "-Z")
+# Protocols, compression, fallback. For the rest of what concerns us, sslyze is much quicker.
+_QUICK = ("-p", "-C", "-Z")
 _GOOD = {"OK", "INFO"}
 EXPLAINED = {
     "engine_problem": "is about the openssl that testssl.sh uses",
@@ -57,7 +57,7 @@ def test_testssl(server: tuple[int, Path], tmp_path: Path) -> None:
     found = {
         finding["id"]: (finding["severity"], finding["finding"]) for finding in json.loads(report.read_text())
     }
-    assert len(found) > 15, done.stdout
+    assert len(found) > 10, done.stdout
     for name, (severity, finding) in found.items():
         assert severity in _GOOD or name in EXPLAINED, (name, severity, finding)
     for old in ("SSLv2", "SSLv3", "TLS1", "TLS1_1"):
@@ -65,7 +65,6 @@ def test_testssl(server: tuple[int, Path], tmp_path: Path) -> None:
     assert found["TLS1_2"][1] == "offered"
     assert found["TLS1_3"][1].startswith("offered")
     assert found["ALPN"] == ("INFO", "http/1.1")
-    assert found["cipherlist_STRONG"][0] == "OK"
 
 
 _SCANS = [
