@@ -22,7 +22,7 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc wrk
+    python3-shtab scdoc slowhttptest wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -30,7 +30,7 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/soak --ignore=tests/system --ignore=tests/years
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt

@@ -494,7 +494,7 @@ def expire(path: Path, count: int) -> None:
     """Many rows of each kind that are all over."""
     with sqlite3.connect(path) as connection:
         connection.executemany(
-            "INSERT INTO request VALUES (?, 'cas', x'01', ?, x'02', 'a', 1, x'03', 2, NULL)",
+            "INSERT INTO request VALUES (?, 'cas', x'01', ?, x'02', 'a', 1, x'03', 2, NULL, 'a')",
             ((number, f"{number}") for number in range(count)),
         )
         connection.executemany(
