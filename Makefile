@@ -5,6 +5,8 @@
 # make deb     the Debian packages of this release, in ./dist
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
+# make soak    what a server has lost after minutes of faults: nothing
+# make fuzz    inputs that do harm, looked for: ten minutes for each kind (SECONDS=600); TARGETS="http bodies" for some
 # make clean   everything away that these made
 #
 # Debian's own packages are the dependencies: what runs here is what an installed package runs with. Nothing but git,
@@ -21,8 +23,8 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest python3-pytest-xdist \
-    python3-shtab scdoc slowhttptest wrk
+TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
+    python3-pytest-xdist python3-shtab scdoc slowhttptest wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -30,7 +32,10 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := tests --ignore=tests/benchmarks --ignore=tests/interop --ignore=tests/soak --ignore=tests/system --ignore=tests/years
+UNIT_TESTS := $(foreach one,benchmarks fuzz interop soak system years,--ignore=tests/$(one)) tests
+# Seconds that each of the soak tests lasts, and sequences that the model is compared with.
+SOAK := 60
+SOAK_EXAMPLES := 1000
 
 # $(call apt,PACKAGES): installs those of PACKAGES that are missing.
 define apt
@@ -46,14 +51,14 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench clean
+.PHONY: venv run test lint deb bench fuzz soak clean
 
 venv: .venv/.made
 
 run: venv
 	@scripts/run
 
-test: lint .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -80,9 +85,18 @@ bench-%: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH) $*
 
+soak: venv .venv-test-packages
+	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak
+
+# Which there are: fuzz/targets. What is found is in build/fuzz, and printed.
+fuzz: SECONDS := 600
+fuzz: TARGETS := $(basename $(notdir $(wildcard fuzz/targets/[a-z]*.py)))
+fuzz: .venv-fuzz/.made
+	@for target in $(TARGETS); do .venv-fuzz/bin/python -m fuzz $$target --seconds $(SECONDS); done
+
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	find caucase tests -name __pycache__ -prune -exec rm -rf {} +
+	find caucase fuzz tests -name __pycache__ -prune -exec rm -rf {} +
 
 # Without isolation and dependencies pip fetches nothing. "compat" is a plain path entry, which starts faster than the
 # import hook that setuptools would install.
@@ -112,6 +126,12 @@ clean:
 .venv-tools/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-tools
 	.venv-tools/bin/python $(PIP) install mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	@touch $@
+
+# What looks for inputs that do harm.
+.venv-fuzz/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-fuzz
+	.venv-fuzz/bin/python $(PIP) install atheris
 	@touch $@
 
 # The same tests with other versions of cryptography: Debian 13's, and the newest.

@@ -22,6 +22,7 @@ from caucase.authority import (
 from caucase.config.schema import ServerConfig
 from caucase.errors import ConfigError, NotConfigured
 from caucase.host.files import read_limited, write_atomic
+from caucase.host.secrecy import check_folder, check_secret
 from caucase.store import Database
 
 _ONLY_OWNER = stat.S_IRUSR | stat.S_IWUSR
@@ -103,8 +104,8 @@ class Appliance:
     def configure(self, config: ServerConfig) -> Authority:
         """The authority of that configuration, with everything made that it needs.
 
-        NotConfigured, ConfigError, StoreError; OSError for the key file. An authority from before goes on
-        working.
+        NotConfigured, ConfigError, Exposed, StoreError; OSError for the key file. An authority from before
+        goes on working.
         """
         authority = self.open(config)
         authority.maintain()
@@ -113,6 +114,7 @@ class Appliance:
     def open(self, config: ServerConfig) -> Authority:
         """The authority of that configuration as it is, with nothing made yet. Raises like ``configure``."""
         policy = policy_of(config)
+        _check_secrecy(config)
         if self._database is None:
             self._database = Database(config.db)
         elif self._database.path != config.db:
@@ -124,3 +126,13 @@ class Appliance:
             clock=clock.now,
             audit=self._audit,
         )
+
+
+def _check_secrecy(config: ServerConfig) -> None:
+    """Exposed if others can get at what the server keeps; the database itself is looked at where it is opened."""
+    secrets = (config.server_key, config.cors_key_store)
+    for path in secrets:
+        check_secret(path)
+    folders = {path.absolute().parent for path in (config.db, *secrets)}
+    for folder in sorted(folders | ({config.backup_directory} if config.backup_directory else set())):
+        check_folder(folder)

@@ -98,6 +98,12 @@ class NotConfigured(ConfigError):
     """The server has not been told who it is."""
 
 
+class Exposed(CaucaseError):
+    """A file with secrets, or the folder that it is in, is open to others."""
+
+    exit_code = EX_CONFIG
+
+
 class StoreError(CaucaseError):
     """The database cannot be used: not there, not ours, too new, locked for too long, damaged."""
 

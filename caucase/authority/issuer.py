@@ -7,7 +7,7 @@ from datetime import datetime
 from cryptography import x509
 
 from caucase.authority.audit import AuditEvent, AuditSink
-from caucase.authority.keyring import Ca, Keyring
+from caucase.authority.keyring import Ca, CaSet, Keyring
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.clock import Clock
 from caucase.core import profile
@@ -42,10 +42,18 @@ class Issuer:
         self._audit = audit
 
     def certify(
-        self, csr: x509.CertificateSigningRequest, asked: Asked, *, auto_signed: bool
+        self,
+        csr: x509.CertificateSigningRequest,
+        asked: Asked,
+        *,
+        auto_signed: bool,
+        known: CaSet | None = None,
     ) -> x509.Certificate:
-        """A certificate for the key of ``csr`` that says what was ``asked``, within the rules."""
-        signer = self._keyring.signer()
+        """A certificate for the key of ``csr`` that says what was ``asked``, within the rules.
+
+        ``known``: the CAs, where they have just been read.
+        """
+        signer = self._keyring.signer(known)
         issuer, key = signer.key_id, public_key(csr)
         url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
         return issue(
@@ -63,6 +71,10 @@ class Issuer:
             serial=random_serial(),
         )
 
+    def cas(self, transaction: Transaction) -> CaSet:
+        """The CAs as they are now."""
+        return self._keyring.snapshot(transaction)
+
     def kept_until(self, certificate: x509.Certificate) -> datetime:
         """For how long an answer with this certificate is kept."""
         kept = self.profile.kept_for
@@ -70,20 +82,24 @@ class Issuer:
 
     def issuer_of(self, certificate: x509.Certificate) -> Ca:
         """The valid CA of this context that issued the certificate; CertificateInvalid."""
-        now = self._clock()
-        issuer = self._keyring.ensure(now).find(authority_key_id(certificate), now)
+        return self._issuer_among(self._keyring.ensure(self._clock()), certificate)
+
+    def _issuer_among(self, current: CaSet, certificate: x509.Certificate) -> Ca:
+        issuer = current.find(authority_key_id(certificate), self._clock())
         if issuer is None or not issuer.signed(certificate):
             raise CertificateInvalid(
                 f"The certificate was not issued by a valid {self.name.upper()} CA of this server."
             )
         return issuer
 
-    def check_own(self, certificate: x509.Certificate) -> None:
-        """CertificateInvalid unless it is ours, within its dates, and not revoked."""
-        self.issuer_of(certificate)
-        check_validity(certificate, self._clock())
+    def check_own(self, certificate: x509.Certificate) -> CaSet:
+        """CertificateInvalid unless it is ours, within its dates, and not revoked. The CAs as they are now."""
         with self._database.read() as transaction:
+            current = self._keyring.snapshot(transaction)
+            self._issuer_among(current, certificate)
+            check_validity(certificate, self._clock())
             self.check_not_revoked(transaction, certificate)
+        return current
 
     def check_not_revoked(self, transaction: Transaction, certificate: x509.Certificate) -> None:
         """CertificateInvalid if it is revoked."""

@@ -15,11 +15,10 @@ from caucase.core.x509 import (
     Serial,
     authority_key_id,
     check_validity,
-    key_id,
+    key_id_in,
     load_certificate_der,
-    public_key,
 )
-from caucase.errors import CaucaseError, NotAuthenticated
+from caucase.errors import CaucaseError, NotAuthenticated, StoreError
 from caucase.store import Database, revocations
 
 # Parsing and checking a signature is the expensive part, and its outcome never changes. More users than this
@@ -65,11 +64,13 @@ class Users:
         self._checked: dict[bytes, _Checked] = {}
 
     def authenticate(self, certificate_der: bytes | None, *, address: str) -> Principal:
-        """Who that certificate's holder is, in this very moment; NotAuthenticated."""
+        """Who that certificate's holder is, in this very moment; NotAuthenticated, or StoreError if nobody can tell."""
         if certificate_der is None:
             raise NotAuthenticated("This needs a user's certificate.", _HINT)
         try:
             return self._authenticate(certificate_der)
+        except StoreError:
+            raise
         except CaucaseError as error:
             self._audit(
                 AuditEvent.AUTHENTICATION_REFUSED, context="cau", address=address, reason=error.message
@@ -101,7 +102,7 @@ class Users:
     def _remember(self, digest: bytes, certificate: x509.Certificate, issuer: Ca) -> _Checked:
         principal = Principal(
             serial=Serial(certificate.serial_number),
-            key_id=key_id(public_key(certificate)),
+            key_id=key_id_in(certificate),
             subject=certificate.subject.rfc4514_string(),
         )
         checked = _Checked(certificate=certificate, issuer=issuer, principal=principal)

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from caucase.authority.audit import AuditEvent
 from caucase.authority.issuer import Issuer
+from caucase.authority.keyring import CaSet
 from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
@@ -48,9 +49,9 @@ class Renewals:
         """
         old = load_certificate(signed.text("crt_pem").encode("utf-8", "replace"))
         csr = load_request(signed.text("renew_csr_pem").encode("utf-8", "replace"))
-        self._issuer.check_own(old)
+        known = self._issuer.check_own(old)
         signed.check(public_key(old))
-        return (yield from self._renewed(old, csr, address=address))
+        return (yield from self._renewed(old, csr, address=address, known=known))
 
     @use_case
     def replace(self, old: x509.Certificate, csr_pem: bytes, *, address: str) -> Steps[bytes]:
@@ -67,25 +68,29 @@ class Renewals:
         return (yield from self._renewed(old, csr, address=address))
 
     def _renewed(
-        self, old: x509.Certificate, csr: x509.CertificateSigningRequest, *, address: str
+        self,
+        old: x509.Certificate,
+        csr: x509.CertificateSigningRequest,
+        *,
+        address: str,
+        known: CaSet | None = None,
     ) -> Steps[bytes]:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         now = self._clock()
         digest = hashlib.sha256(dump_der(old) + dump_der(csr)).digest()
-        with self._database.read() as transaction:
-            answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
-        if answered is None:
-            certificate = self._issuer.certify(csr, Asked.by(old), auto_signed=profile.is_auto_signed(old))
-            renewed_from = Serial(old.serial_number)
-            entry = self._issuer.entry(certificate, Kind.RENEWED, address=address, renewed_from=renewed_from)
-            answered = yield partial(self._store, old, digest, certificate, entry, now)
-            if answered == dump_der(certificate):
-                self._issuer.report(
-                    AuditEvent.CERTIFICATE_RENEWED,
-                    entry,
-                    address=address,
-                    renewed_from=serial_text(renewed_from),
-                )
+        certificate = self._issuer.certify(
+            csr, Asked.by(old), auto_signed=profile.is_auto_signed(old), known=known
+        )
+        renewed_from = Serial(old.serial_number)
+        entry = self._issuer.entry(certificate, Kind.RENEWED, address=address, renewed_from=renewed_from)
+        answered = yield partial(self._store, old, digest, certificate, entry, now)
+        if answered == dump_der(certificate):
+            self._issuer.report(
+                AuditEvent.CERTIFICATE_RENEWED,
+                entry,
+                address=address,
+                renewed_from=serial_text(renewed_from),
+            )
         return to_pem(answered, CERTIFICATE)
 
     def _store(

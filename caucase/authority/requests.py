@@ -21,11 +21,11 @@ from caucase.core.x509 import (
     CERTIFICATE,
     REQUEST,
     dump_der,
-    key_id,
+    key_id_in,
     load_request,
     load_stored_certificate,
     load_stored_request,
-    public_key,
+    subject,
     to_pem,
 )
 from caucase.errors import CertificateInvalid, NotFound, QueueFull, QueueShareFull, StoreError
@@ -147,13 +147,15 @@ class Requests:
 
         NotFound if it is not pending (any more); Malformed, NotAcceptable for the template.
         """
-        row = self._select(request_id)
+        with self._database.read() as transaction:
+            row = requests.select(transaction, self.name, request_id, int(self._clock().timestamp()))
+            known = self._issuer.cas(transaction)
         if row is None or row.certificate is not None:
             raise NotFound(_NOT_PENDING)
         csr = load_stored_request(row.csr)
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
-        certificate = self._issuer.certify(csr, asked, auto_signed=False)
+        certificate = self._issuer.certify(csr, asked, auto_signed=False, known=known)
         entry = self._issuer.entry(certificate, Kind.SIGNED, address=row.address, actor=by.subject)
         store = partial(self._store_certificate, request_id=request_id, certificate=certificate, entry=entry)
         if not (yield store):
@@ -215,7 +217,7 @@ class Requests:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         der = dump_der(csr)
         return NewRequest(
-            key_id=key_id(public_key(csr)),
+            key_id=key_id_in(csr),
             digest=hashlib.sha256(der).digest(),
             csr=der,
             address=address,
@@ -261,7 +263,7 @@ class Requests:
             context=self.name,
             csr_id=request_id,
             key_id=new.key_id.hex(),
-            subject=load_stored_request(new.csr).subject.rfc4514_string(),
+            subject=subject(load_stored_request(new.csr)).rfc4514_string(),
             address=new.address,
         )
 

@@ -26,7 +26,7 @@ from caucase.core.x509 import (
     Serial,
     authority_key_id,
     dump_der,
-    key_id,
+    key_id_in,
     load_certificate,
     load_private_key,
     load_request,
@@ -179,7 +179,7 @@ def _request(
     csr = load_request(legacy.csr_pem)
     der = dump_der(csr)
     new = NewRequest(
-        key_id=key_id(public_key(csr)),
+        key_id=key_id_in(csr),
         digest=hashlib.sha256(der).digest(),
         csr=der,
         address=_ADDRESS,

@@ -20,6 +20,7 @@ from typing import NoReturn
 from caucase import __version__
 from caucase.core.keys import RSA_MAX_BITS, RSA_MIN_BITS
 from caucase.errors import EX_ERROR, CaucaseError, HookFailed
+from caucase.host.secrecy import forbid_dumps
 
 EX_OK = 0
 EX_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -73,8 +74,9 @@ def run_hook(command: Path) -> None:
 
 
 def run(program: str, body: Callable[[], int]) -> int:
-    """Run a command and return its exit code, whatever happens."""
+    """Run a command and return its exit code, whatever happens. Nearly all of them hold keys at some time."""
     try:
+        forbid_dumps()
         code = body()
         sys.stdout.flush()
         return code

@@ -7,7 +7,6 @@ Nothing here reads or writes a file, except the user's key for TLS, nor decides 
 from __future__ import annotations
 
 import enum
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -290,10 +289,7 @@ def _crls(body: bytes) -> list[x509.CertificateRevocationList]:
 
 
 def _list(body: bytes) -> list[Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Malformed("It is not JSON.") from None
+    value = message.load_json(body, "answer")
     if not isinstance(value, list):
         raise Malformed("It is not a JSON list.")
     return value

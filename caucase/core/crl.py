@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from caucase.core import der
 from caucase.core.issue import Signer
 from caucase.core.signature import algorithm_identifier, signed
-from caucase.core.x509 import Serial
+from caucase.core.x509 import Serial, subject
 
 _V2 = der.integer(1)
 
@@ -43,7 +43,7 @@ def build_crl(
         der.SEQUENCE,
         _V2,
         algorithm,
-        signer.certificate.subject.public_bytes(),
+        subject(signer.certificate).public_bytes(),
         der.time(this_update),
         der.time(next_update),
         # Section 5.1.2.6: absent, not empty, when nothing is revoked.

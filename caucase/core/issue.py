@@ -1,7 +1,7 @@
 """Builds and signs certificates. What they say is decided in ``profile``; when and by whom, by the caller.
 
 They are assembled as DER: the library's builder takes as long as the signature, because it has OpenSSL decode keys that
-are there already, and the result is read back by the strict parser anyway.
+are there already.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from caucase.core import der
+from caucase.core import x509 as own
 from caucase.core.keys import PrivateKey, PublicKey
 from caucase.core.profile import Extension
 from caucase.core.rollover import BACKDATE
 from caucase.core.signature import algorithm_identifier, signed
-from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, load_certificate_der, not_after, spki
+from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, load_stored_certificate, not_after, spki
 
 _V3 = der.tlv(der.explicit(0), der.integer(2))
 
@@ -72,7 +73,7 @@ def issue(
     """A certificate for ``key``, signed by ``signer``, that ends with its CA at the latest."""
     return _signed(
         signer.key,
-        issuer=signer.certificate.subject,
+        issuer=own.subject(signer.certificate),
         key=key,
         subject=subject,
         extensions=extensions,
@@ -134,4 +135,4 @@ def _signed(
         if extensions
         else b"",
     )
-    return load_certificate_der(signed(signing_key, tbs, algorithm))
+    return load_stored_certificate(signed(signing_key, tbs, algorithm))

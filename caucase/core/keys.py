@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from caucase.errors import Malformed, NotAcceptable
 
@@ -94,6 +96,13 @@ def check_strength(key: object) -> KeyType:
         # NIST SP 800-56B section 6.2: small exponents are fragile.
         raise NotAcceptable(f"An RSA public exponent below {RSA_EXPONENT} is refused.")
     return kind
+
+
+def digested(data: bytes, algorithm: hashes.HashAlgorithm) -> tuple[bytes, Prehashed]:
+    """The digest of what is signed or checked, and what says that it is one: hashlib takes a tenth of the time that
+    ``cryptography`` 38 needs to hash a few hundred bytes.
+    """
+    return hashlib.new(algorithm.name, data).digest(), Prehashed(algorithm)
 
 
 def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,10 +15,10 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from caucase.core.keys import PrivateKey, PublicKey
-from caucase.errors import Malformed
+from caucase.core.keys import PrivateKey, PublicKey, digested
+from caucase.errors import Malformed, TooLarge
 
 # The first is used to sign.
 DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
@@ -26,6 +27,14 @@ DIGESTS: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 SIGNING_DIGEST = next(iter(DIGESTS))
+
+# Bytes of a whole message: a certificate and a request of 64 KiB each, JSON within JSON, and room to spare.
+MESSAGE_LIMIT = 256 * 1024
+
+# Lists, objects and their members: what a megabyte of brackets becomes in memory is a hundred times as large. So many
+# at least, and one for so many bytes of a longer text; in what is genuine there is one for forty.
+_MEMBERS = 4096
+_BYTES_PER_MEMBER = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,7 @@ class SignedMessage:
     def is_null(self) -> bool:
         return self.digest is None
 
-    @property
+    @functools.cached_property
     def fields(self) -> dict[str, Any]:
         """The payload as an object; Malformed if it is not one."""
         return load_json_object(self.payload, "message payload")
@@ -60,12 +69,14 @@ class SignedMessage:
             raise Malformed("The message is not signed.")
         signed, digest = _canonical(self.payload, self.digest), DIGESTS[self.digest]()
         try:
-            if isinstance(key, rsa.RSAPublicKey):
-                key.verify(self.signature, signed, _pss(digest), digest)
-            elif isinstance(key, ec.EllipticCurvePublicKey):
-                key.verify(self.signature, signed, ec.ECDSA(digest))
-            else:
+            if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(self.signature, signed)
+            else:
+                value, prehashed = digested(signed, digest)
+                if isinstance(key, rsa.RSAPublicKey):
+                    key.verify(self.signature, value, _pss(digest), prehashed)
+                else:
+                    key.verify(self.signature, value, ec.ECDSA(prehashed))
         except InvalidSignature:
             raise Malformed("The message is not signed with the key it should be signed with.") from None
 
@@ -100,7 +111,9 @@ def null(payload: Mapping[str, Any]) -> SignedMessage:
 
 
 def parse(data: bytes) -> SignedMessage:
-    """The wire form in bytes to a message, its signature not yet checked; Malformed."""
+    """The wire form in bytes to a message, its signature not yet checked; Malformed, TooLarge."""
+    if len(data) > MESSAGE_LIMIT:
+        raise TooLarge(f"The message is larger than {MESSAGE_LIMIT} bytes.")
     return from_json(load_json_object(data, "message"))
 
 
@@ -126,14 +139,22 @@ def from_json(value: object) -> SignedMessage:
 
 
 def load_json_object(data: bytes | str, what: str) -> dict[str, Any]:
-    """A JSON object, or Malformed: also for duplicate names (RFC 8259 section 4) and absurd nesting."""
-    try:
-        value = json.loads(data, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
-        raise Malformed(f"The {what} is not JSON.") from None
+    """A JSON object; Malformed, as ``load_json``."""
+    value = load_json(data, what)
     if not isinstance(value, dict):
         raise Malformed(f"The {what} is not a JSON object.")
     return value
+
+
+def load_json(data: bytes | str, what: str) -> Any:
+    """JSON, or Malformed: also for duplicate names (RFC 8259 section 4), absurd nesting, and mostly brackets."""
+    text = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    if sum(map(text.count, (b"[", b"{", b","))) > _MEMBERS + len(text) // _BYTES_PER_MEMBER:
+        raise Malformed(f"The {what} has too many parts.")
+    try:
+        return json.loads(data, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise Malformed(f"The {what} is not JSON.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.core.keys import PublicKey, check_strength
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import COMMON_NAME_MAX, KeyId, key_id, public_key
+from caucase.core.x509 import COMMON_NAME_MAX, KeyId, key_id, public_key, subject
 from caucase.errors import Malformed, NotAcceptable
 
 CAUCASE_OID = "1.3.6.1.4.1.37476.9000.70.0"
@@ -58,7 +58,7 @@ class Asked:
 
     @classmethod
     def by(cls, source: x509.Certificate | x509.CertificateSigningRequest) -> Asked:
-        return cls(subject=source.subject, extensions=source.extensions)
+        return cls(subject=subject(source), extensions=source.extensions)
 
 
 def check_request(request: x509.CertificateSigningRequest, *, backups: bool) -> None:

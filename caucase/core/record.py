@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from cryptography import x509
 
-from caucase.core.x509 import KeyId, Serial, authority_key_id, key_id, not_after, not_before, public_key
+from caucase.core.x509 import KeyId, Serial, authority_key_id, key_id_in, not_after, not_before, subject
 
 Value: TypeAlias = int | str | bytes | None
 
@@ -97,9 +97,9 @@ def issued(
         kind=kind,
         at=at,
         serial=Serial(certificate.serial_number),
-        subject=certificate.subject.rfc4514_string(),
+        subject=subject(certificate).rfc4514_string(),
         names=_alternative_names(certificate.extensions),
-        key_id=key_id(public_key(certificate)),
+        key_id=key_id_in(certificate),
         issuer=authority_key_id(certificate) or KeyId(b""),
         not_before=int(not_before(certificate).timestamp()),
         not_after=int(not_after(certificate).timestamp()),

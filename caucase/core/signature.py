@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from caucase.core import der
-from caucase.core.keys import PrivateKey, signature_hash
+from caucase.core.keys import PrivateKey, digested, signature_hash
 
 _ECDSA = {
     hashes.SHA256.name: x509.SignatureAlgorithmOID.ECDSA_WITH_SHA256,
@@ -42,6 +42,7 @@ def _signature(key: PrivateKey, data: bytes) -> bytes:
     if isinstance(key, ed25519.Ed25519PrivateKey) or digest is None:
         assert isinstance(key, ed25519.Ed25519PrivateKey)
         return key.sign(data)
+    value, prehashed = digested(data, digest)
     if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(data, padding.PKCS1v15(), digest)
-    return key.sign(data, ec.ECDSA(digest))
+        return key.sign(value, padding.PKCS1v15(), prehashed)
+    return key.sign(value, ec.ECDSA(prehashed))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-import itertools
 import re
 import warnings
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from caucase.core import der
-from caucase.core.keys import PrivateKey, PublicKey, key_type
+from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, digested, key_type
 from caucase.errors import CertificateInvalid, Malformed
 
 KeyId = NewType(
@@ -61,9 +60,9 @@ _NOT_WELL_FORMED = (
     ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
 )  # fmt: skip
 
-_RSA_OID = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1"))
+# AlgorithmIdentifier's contents for an RSA key, and for one on the curve P-256.
+_RSA = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1")) + der.tlv(der.NULL)
 _EC_OID = der.oid(x509.ObjectIdentifier("1.2.840.10045.2.1"))
-# AlgorithmIdentifier's contents for a key on the curve P-256.
 _P256 = _EC_OID + der.oid(x509.ObjectIdentifier("1.2.840.10045.3.1.7"))
 
 # RFC 8017 appendix A.2.4, RFC 5758 section 3.2, RFC 8410: how a certificate may be signed. MD5 and SHA-1 are broken.
@@ -119,8 +118,8 @@ def _touched(signed: _Signed) -> _Signed:
     """Parse at once what ``cryptography`` parses on first use."""
     _ = signed.extensions, signed.signature_algorithm_oid
     if isinstance(signed, x509.Certificate):
-        _ = signed.issuer
-    for attribute in signed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+        _ = issuer(signed)
+    for attribute in subject(signed).get_attributes_for_oid(x509.NameOID.COMMON_NAME):
         # What one version stores, newer ones must be able to read.
         if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
             raise ValueError("length of the common name")
@@ -255,18 +254,57 @@ def dump_der(
     return thing.public_bytes(serialization.Encoding.DER)
 
 
+# How many of each of the following are remembered: one request is about the same few things at several places.
+_REMEMBERED = 256
+
+
 def public_key_info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
     """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
     if isinstance(signed, x509.Certificate):
-        fields = der.parts(der.contents(signed.tbs_certificate_bytes))
-        # Version 1 says nothing of its version.
-        position = 6 if signed.version is x509.Version.v3 else 5
-    else:
-        fields, position = der.parts(der.contents(signed.tbs_certrequest_bytes)), 2
-    return next(itertools.islice(fields, position, None))[2]
+        return _certificate_parts(signed.tbs_certificate_bytes)[2]
+    return _request_parts(signed.tbs_certrequest_bytes)[1]
 
 
-@functools.lru_cache(maxsize=256)
+def subject(signed: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
+    """The subject; the library would make a new object of it each time."""
+    if isinstance(signed, x509.Certificate):
+        return _name(_certificate_parts(signed.tbs_certificate_bytes)[1], signed, "subject")
+    return _name(_request_parts(signed.tbs_certrequest_bytes)[0], signed, "subject")
+
+
+def issuer(certificate: x509.Certificate) -> x509.Name:
+    """The issuer, likewise."""
+    return _name(_certificate_parts(certificate.tbs_certificate_bytes)[0], certificate, "issuer")
+
+
+def _name(encoded: bytes, signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> x509.Name:
+    name = _NAMES.get(encoded)
+    if name is None:
+        if len(_NAMES) >= _REMEMBERED:
+            _NAMES.clear()
+        name = _NAMES[encoded] = getattr(signed, which)
+    return name
+
+
+_NAMES: dict[bytes, x509.Name] = {}
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _certificate_parts(tbs: bytes) -> tuple[bytes, bytes, bytes]:
+    """Issuer, subject and SubjectPublicKeyInfo of a TBSCertificate, in DER."""
+    fields = list(der.parts(der.contents(tbs)))
+    first = 1 if fields[0][0] == der.explicit(0) else 0  # version 1 says nothing of its version
+    return fields[first + 2][2], fields[first + 4][2], fields[first + 5][2]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _request_parts(tbs: bytes) -> tuple[bytes, bytes]:
+    """Subject and SubjectPublicKeyInfo of a CertificationRequestInfo, in DER."""
+    _, subject, info, *_ = der.parts(der.contents(tbs))
+    return subject[2], info[2]
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def public_key_of(info: bytes) -> PublicKey:
     """A public key from its SubjectPublicKeyInfo; NotAcceptable if it is of a kind that is not handled.
 
@@ -275,17 +313,27 @@ def public_key_of(info: bytes) -> PublicKey:
     about one key at several places.
     """
     (_, algorithm, _), (_, bits, _) = der.parts(der.contents(info))
-    oid = next(der.parts(algorithm))[2]
-    if oid == _RSA_OID:
-        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
-        if modulus[0] < 0x80 and exponent[0] < 0x80:
-            numbers = rsa.RSAPublicNumbers(int.from_bytes(exponent, "big"), int.from_bytes(modulus, "big"))
-            return numbers.public_key()
-    elif algorithm == _P256:
+    if algorithm == _RSA and (numbers := _rsa_numbers(bits)) is not None:
+        return numbers.public_key()
+    if algorithm == _P256 and bits.startswith(b"\0"):
         return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bits[1:])
     key = serialization.load_der_public_key(info)
     key_type(key)
     return key  # type: ignore[return-value]  # key_type has refused every other kind
+
+
+def _rsa_numbers(bits: bytes) -> rsa.RSAPublicNumbers | None:
+    """Those of a key of a usual size that is written as it should be. What is in here was read by nobody before."""
+    if len(bits) > RSA_MAX_BITS // 4:
+        return None
+    try:
+        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
+    except (IndexError, StopIteration, ValueError):
+        return None
+    n, e = int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
+    if bits != b"\0" + der.tlv(der.SEQUENCE, der.integer(n), der.integer(e)):
+        return None
+    return rsa.RSAPublicNumbers(e, n)
 
 
 def spki(key: PublicKey) -> bytes:
@@ -300,7 +348,18 @@ def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> Pub
 
 def key_id(key: PublicKey) -> KeyId:
     """RFC 5280 section 4.2.1.2, method (1)."""
-    return KeyId(x509.SubjectKeyIdentifier.from_public_key(key).digest)
+    return _key_id_of(spki(key))
+
+
+def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyId:
+    """The identifier of the public key of a certificate or a request, likewise."""
+    return _key_id_of(public_key_info(signed))
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
+def _key_id_of(info: bytes) -> KeyId:
+    _, (_, bits, _) = der.parts(der.contents(info))
+    return KeyId(hashlib.sha1(bits[1:], usedforsecurity=False).digest())
 
 
 def subject_key_id(certificate: x509.Certificate) -> KeyId:
@@ -308,7 +367,7 @@ def subject_key_id(certificate: x509.Certificate) -> KeyId:
     try:
         return KeyId(certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest)
     except x509.ExtensionNotFound:
-        return key_id(public_key(certificate))
+        return key_id_in(certificate)
 
 
 def authority_key_id(signed: x509.Certificate | x509.CertificateRevocationList) -> KeyId | None:
@@ -396,7 +455,8 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
 
 def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: x509.Certificate) -> bool:
     """Whether ``ca``'s key made the signature. It says nothing of dates, revocation or trust."""
-    if signed.issuer != ca.subject:
+    named = issuer(signed) if isinstance(signed, x509.Certificate) else signed.issuer
+    if named != subject(ca):
         return False
     tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
     return _verifies(public_key(ca), signed, tbs)
@@ -408,18 +468,19 @@ def _verifies(
     data: bytes,
 ) -> bool:
     """Whether ``key`` made the signature over ``data``, in the way that is named, with no hash that is broken."""
-    kind, digest = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
+    kind, algorithm = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
     if kind is None or not isinstance(key, kind):
         return False
     try:
         if isinstance(key, ed25519.Ed25519PublicKey):
             key.verify(signed.signature, data)
-        elif isinstance(key, rsa.RSAPublicKey):
-            assert digest is not None
-            key.verify(signed.signature, data, padding.PKCS1v15(), digest)
+            return True
+        assert algorithm is not None
+        digest, prehashed = digested(data, algorithm)
+        if isinstance(key, rsa.RSAPublicKey):
+            key.verify(signed.signature, digest, padding.PKCS1v15(), prehashed)
         else:
-            assert digest is not None
-            key.verify(signed.signature, data, ec.ECDSA(digest))
+            key.verify(signed.signature, digest, ec.ECDSA(prehashed))
     except InvalidSignature:
         return False
     return True

@@ -1,7 +1,8 @@
 """Works as the owner of a file where root was asked to, so that nothing in the owner's folder comes to belong to root.
 
 Only effective ids change: root can go back at any time, and does for the files that it named itself (``as_caller``).
-They are those of the whole process, so this is for commands, not for servers.
+They are those of the whole process, so this is for commands, not for servers. With each change the kernel would allow
+core dumps again (prctl(2)).
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import os
 import pwd
 from collections.abc import Iterator
 from pathlib import Path
+
+from caucase.host.secrecy import forbid_dumps
 
 
 @contextlib.contextmanager
@@ -43,11 +46,13 @@ def as_caller() -> Iterator[None]:
     uid, gid = os.geteuid(), os.getegid()
     os.seteuid(os.getuid())
     os.setegid(os.getgid())
+    forbid_dumps()
     try:
         yield
     finally:
         os.setegid(gid)
         os.seteuid(uid)
+        forbid_dumps()
 
 
 @contextlib.contextmanager
@@ -55,10 +60,12 @@ def _effective(uid: int, gid: int) -> Iterator[None]:
     """From root and back to root."""
     os.setegid(gid)
     os.seteuid(uid)
+    forbid_dumps()
     try:
         yield
     finally:
         os.seteuid(0)
+        forbid_dumps()
 
 
 def _groups_of(uid: int, gid: int) -> tuple[int, list[int]]:

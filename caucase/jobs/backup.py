@@ -22,6 +22,7 @@ from caucase.core.x509 import KeyId, key_id
 from caucase.errors import CaucaseError
 from caucase.host.events import Audit
 from caucase.host.progress import Progress
+from caucase.host.secrecy import check_folder
 from caucase.host.staging import staged_file
 from caucase.store import Database, Transaction, snapshot
 
@@ -73,9 +74,11 @@ class BackupState:
 def back_up(database: Path, folder: Path, *, keep: int, clock: Clock, audit: Audit) -> BackupFile | None:
     """Write a backup into ``folder``, and remove all but the newest ``keep`` of those that are complete.
 
-    ``None``, and no file, when there is nobody to encrypt for. StoreError, Conflict, OSError: nothing was removed then.
+    ``None``, and no file, when there is nobody to encrypt for. Exposed, StoreError, Conflict, OSError: nothing was
+    removed then.
     """
     now = clock()
+    check_folder(folder)
     with Database(database, create=False) as opened, opened.read() as transaction:
         keys, entries = _recipients(transaction, now, audit)
         reached = heads(transaction)

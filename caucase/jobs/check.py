@@ -100,23 +100,29 @@ def _files(config: ServerConfig) -> Iterator[Finding]:
     if not database.exists():
         return  # said where the database is looked at
     owner = database.stat().st_uid
-    folder = database.parent.stat()
-    if folder.st_mode & _WRITABLE:
-        yield _wrong(
-            f"files: others can replace files in {database.parent}; run: chmod go-w {database.parent}"
-        )
-    elif folder.st_uid != owner:
-        yield _wrong(
-            f"files: {database.parent} belongs to {_user(folder.st_uid)}, {database} to {_user(owner)}"
-        )
-    else:
-        yield _ok(f"files: {database.parent} belongs to {_user(owner)}")
+    folders = [path.absolute().parent for path in (database, config.server_key, config.cors_key_store)]
+    if config.backup_directory is not None:
+        folders.append(config.backup_directory)
+    for folder in dict.fromkeys(folders):
+        yield _folder(folder, owner, database)
     # The log and its index hold what the database holds.
     companions = [database.with_name(database.name + suffix) for suffix in COMPANIONS]
     for path in (database, *(one for one in companions if one.exists())):
         yield _private(path, owner)
     for path in (config.server_key, config.cors_key_store):
         yield _private(path, owner)
+
+
+def _folder(path: Path, owner: int, database: Path) -> Finding:
+    try:
+        found = path.stat()
+    except OSError as error:
+        return _wrong(f"files: {path}: {error.strerror}")
+    if found.st_mode & _WRITABLE:
+        return _wrong(f"files: others can replace files in {path}; run: chmod go-w {path}")
+    if found.st_uid != owner:
+        return _wrong(f"files: {path} belongs to {_user(found.st_uid)}, {database} to {_user(owner)}")
+    return _ok(f"files: {path} belongs to {_user(owner)}")
 
 
 def _private(path: Path, owner: int) -> Finding:

@@ -11,6 +11,7 @@ from aiohttp import web
 from caucase.authority import Authority, ContextName
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
+from caucase.errors import Malformed
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach, call_of
 from caucase.server.connection import SERVER
@@ -21,7 +22,8 @@ from caucase.server.site import Service, Site
 
 Endpoint: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-_TOO_LARGE = 413
+# After these a connection is closed: the rest of a body is not waited for, and another worker may be able to answer.
+_LAST = (413, 503)
 
 
 def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) -> Service:
@@ -111,11 +113,7 @@ class _Layers:
             response.headers["Vary"] = "Origin"
             response.headers["X-Content-Type-Options"] = "nosniff"
             # At the end each connection is let go with its answer, so that none goes on for ever.
-            if (
-                self._site.is_ending
-                or response.status == _TOO_LARGE
-                or (call is not None and call.must_close)
-            ):
+            if self._site.is_ending or response.status in _LAST or (call is not None and call.must_close):
                 response.force_close()
             return response
 
@@ -136,6 +134,9 @@ class _Layers:
         assert call is not None, "the first layer makes it"
         call.check_load()
         service, origin = call.service, request.headers.get("Origin")
+        if origin is not None and not origin.isascii():
+            # Not only because no browser sends such a thing (RFC 6454 section 7): it could not be put into a header.
+            raise Malformed("The Origin is not written in ASCII.")
         said = Consent()
 
         def consent_given() -> bool | None:

@@ -13,7 +13,15 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
-from caucase.errors import Malformed, Overloaded, QueueFull, QueueShareFull, TooLarge, TooSlow
+from caucase.errors import (
+    Malformed,
+    NotConfigured,
+    Overloaded,
+    QueueFull,
+    QueueShareFull,
+    TooLarge,
+    TooSlow,
+)
 from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.limits import Kind
@@ -65,7 +73,9 @@ class Call:
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated."""
+        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
+        if not peer.was_asked(self.request):
+            raise NotConfigured("This connection began before the server could work.", "Connect again.")
         certificate = peer.certificate_der(self.request)
         self.principal = self.service.authority.authenticate(certificate, address=self.address)
         return self.principal
@@ -89,7 +99,7 @@ class Call:
         """The whole body, of at most ``limit`` bytes. TooLarge; TooSlow; Malformed if its framing is broken; Overloaded
         once it is there.
         """
-        limit = self._limits.body_size if limit is None else limit
+        limit = min(self._limits.body_size, limit or self._limits.body_size)
         if (self.request.content_length or 0) > limit:
             raise _too_large(limit)
         if self._must_invite:
@@ -123,6 +133,8 @@ class Call:
 
     def has_type(self, media_type: str) -> bool:
         """Whether the body says it is of this type, in UTF-8 if it names a character set."""
+        if not self.request.headers.get("Content-Type", "").isascii():  # which aiohttp cannot read
+            return False
         charset = self.request.charset or "utf-8"
         return self.request.content_type == media_type and charset.lower() == "utf-8"
 

@@ -20,6 +20,7 @@ PATH = "/cors"
 
 _FORM = "application/x-www-form-urlencoded"
 _FIELDS_LIMIT = 10
+_FORM_LIMIT = 64 * 1024  # bytes: two URLs, which no browser makes longer than this
 # After an origin: a path, query or fragment as a browser would write it, so that it has only one reading.
 _REST_OF_URL = re.compile(r"(?:[/?#][!#-;=?-\[\]^_a-z{|}~]*)?", re.ASCII)
 
@@ -88,7 +89,9 @@ async def decide(call: Call) -> web.Response:
     if not call.has_type(_FORM):
         raise Malformed(f"The answer must be sent as {_FORM}.")
     try:
-        fields = parse_qs((await call.body()).decode("ascii"), errors="strict", max_num_fields=_FIELDS_LIMIT)
+        fields = parse_qs(
+            (await call.body(_FORM_LIMIT)).decode("ascii"), errors="strict", max_num_fields=_FIELDS_LIMIT
+        )
     except ValueError:
         raise Malformed("The form cannot be read.") from None
     origin, return_to = _asked(fields.get("origin", []), fields.get("return", []))

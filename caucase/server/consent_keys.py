@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -34,7 +34,7 @@ _Identity: TypeAlias = tuple[int, int, int]
 @dataclass(frozen=True, kw_only=True)
 class _Secret:
     made: datetime
-    value: bytes
+    value: bytes = field(repr=False)
 
 
 class ConsentKeys:

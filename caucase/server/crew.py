@@ -90,7 +90,7 @@ class Crew:
     def hand_over(self, connection: socket.socket, *, secure: bool, gone: Callable[[], None]) -> None:
         """Let the worker with the fewest connections serve this one; ``gone`` is called once it is closed."""
         member = min(self._members, key=lambda one: len(one.connections))
-        if member.connections and len(self._members) < self._size and self._start(handing_over=connection):
+        if member.connections and len(self._members) < self._size and self._start(without=connection):
             member = self._members[-1]
         self._numbers += 1
         member.connections[self._numbers] = gone
@@ -136,7 +136,8 @@ class Crew:
                 return False
         return True
 
-    def _start(self, *, is_first: bool = False, handing_over: socket.socket | None = None) -> bool:
+    def _start(self, *, is_first: bool = False, without: socket.socket | None = None) -> bool:
+        """``without``: what the worker must not inherit: closed elsewhere, it would stay open there."""
         now = clock.monotonic()
         if now < self._may_start:
             return False
@@ -146,9 +147,8 @@ class Crew:
             status = 1
             try:
                 ours.close()
-                if handing_over is not None:
-                    # It comes through the channel; a second hold of it would keep the client from seeing its end.
-                    handing_over.close()
+                if without is not None:
+                    without.close()
                 self._work(theirs, is_first)
                 status = 0
             except BaseException:  # noqa: BLE001 - it is logged, and nothing of the daemon's must go on here

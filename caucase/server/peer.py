@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import ssl
 from typing import Protocol, cast
 
 from aiohttp import web
@@ -42,3 +43,9 @@ def certificate_der(request: web.BaseRequest) -> bytes | None:
     """
     connection = request.get_extra_info("ssl_object")
     return None if connection is None else connection.getpeercert(binary_form=True)
+
+
+def was_asked(request: web.BaseRequest) -> bool:
+    """False for a connection in which TLS could not ask for a certificate: it began before the server could work."""
+    connection = request.get_extra_info("ssl_object")
+    return connection is None or connection.context.verify_mode is not ssl.CERT_NONE

@@ -16,7 +16,7 @@ from aiohttp import web
 from caucase import clock
 from caucase.appliance import Appliance
 from caucase.config.schema import ServerConfig
-from caucase.errors import CaucaseError, StoreError
+from caucase.errors import CaucaseError, ConfigError, StoreError
 from caucase.host.events import Audit
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.jobs.maintenance import maintain
@@ -33,6 +33,8 @@ _THREADS = 4
 _GRACE_SECONDS = 0.2
 # For requests in flight at the end; less than systemd's default for TimeoutStopSec, 90 seconds.
 _DRAIN_SECONDS = 30.0
+# Until a worker that has no database tries again: the disk was full, or is not there yet.
+_RETRY_SECONDS = 5.0
 # How often a server makes what is due where no timer does; the shortest margin there is are days.
 _MAINTENANCE_SECONDS = 3600.0
 
@@ -68,6 +70,7 @@ class Worker:
         self._site.problem = problem
         self._tls = Tls(self._site)
         self._end = asyncio.Event()
+        self._is_misconfigured = False  # so that only another configuration can help
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
@@ -82,7 +85,9 @@ class Worker:
             assert runner.server is not None, "it has been set up"
             connections = Connections(runner.server, self._site, self._tls)
             self._loop.add_reader(self._channel.fileno(), self._hear, connections)
-            maintenance = self._loop.create_task(self._maintain()) if self._maintains else None
+            tasks = [self._loop.create_task(self._recover(appliance))]
+            if self._maintains:
+                tasks.append(self._loop.create_task(self._maintain()))
             try:
                 self._tell(state)
                 await self._end.wait()
@@ -90,14 +95,15 @@ class Worker:
                 await self._drain()
             finally:
                 self._loop.remove_reader(self._channel.fileno())
-                if maintenance is not None:
-                    maintenance.cancel()
+                for task in tasks:
+                    task.cancel()
                 await runner.cleanup()
                 self._site.throttle.tick(all_of_it=True)
 
     def _configured(self, appliance: Appliance) -> State:
         """Become the server that the configuration describes, or one that answers 503; which of them."""
         if self._config is None:
+            self._is_misconfigured = True
             return State(problem=self._site.problem)
         try:
             authority = appliance.open(self._config)
@@ -105,6 +111,7 @@ class Worker:
                 authority.maintain()
         except (CaucaseError, OSError) as error:
             self._site.problem = f"{error}"
+            self._is_misconfigured = isinstance(error, ConfigError)
             known = isinstance(error, CaucaseError)
             return State(
                 problem=self._site.problem,
@@ -113,6 +120,15 @@ class Worker:
             )
         self._site.service = make_service(authority, self._config, clock=clock.now)
         return State(waiting=authority.count_pending())
+
+    async def _recover(self, appliance: Appliance) -> None:
+        """Go to work once that is possible, where it was not because of the disk."""
+        while self._site.service is None and not self._is_misconfigured:
+            await asyncio.sleep(_RETRY_SECONDS)
+            state = self._configured(appliance)
+            if not state.problem:
+                _log.warning("The server can work now.")
+            self._tell(state)
 
     def _hear(self, connections: Connections) -> None:
         try:

@@ -211,27 +211,34 @@ class Database:
                         job.future.set_exception(store_error(self.path, error))
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
-        """Run a batch in one transaction; each result is set only after the commit."""
-        results: list[tuple[_Write, Any]] = []
+        """Run a batch in one transaction; each result is set only after the commit.
+
+        Also what was raised: "there is one already" may be about another write of this batch, which can still be
+        undone.
+        """
+        outcomes: list[tuple[_Write, Any, Exception | None]] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
             for job in batch:
                 connection.execute("SAVEPOINT job")
                 try:
-                    results.append((job, job.work(connection)))
+                    outcomes.append((job, job.work(connection), None))
                 except Exception as error:
                     if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
                         raise
                     connection.execute("ROLLBACK TO job")
-                    job.future.set_exception(store_error(self.path, error))
+                    outcomes.append((job, None, store_error(self.path, error)))
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        for job, result in results:
-            job.future.set_result(result)
+        for job, result, failure in outcomes:
+            if failure is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(failure)
 
     def _next_batch(self) -> list[_Write]:
         """At least one write, and whatever else is waiting; empty when there will be no more."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from caucase.errors import Malformed, TooLarge
 from caucase.store.legacy import OUTDATED_TABLES, TABLES, Legacy, Tables, Value, check_release, interpret
@@ -18,7 +19,8 @@ DUMP_LIMIT = 256 << 20
 STATEMENT_LIMIT = 32 << 20
 
 _BEGIN, _COMMIT = b"BEGIN TRANSACTION;", b"COMMIT;"
-_CREATE = re.compile(rb'CREATE TABLE "?([a-z_]{1,40})"?\s?\(([a-zA-Z_",\s]*+)\);')
+# The longest of caucase 0.9 has 110 characters.
+_CREATE = re.compile(rb'CREATE TABLE "?([a-z_]{1,40})"?\s?\(([a-zA-Z_",\s]{0,1000}+)\);')
 _COLUMN = re.compile(rb'\s*"?([a-z_]+)"?(?:\s[A-Z\s]*)?')
 _INSERT = re.compile(rb'INSERT INTO "([a-z_]{1,40})" VALUES\(')
 _VALUE = re.compile(
@@ -32,15 +34,18 @@ def read_dump(blocks: Iterable[bytes]) -> Legacy:
 
 
 def _statements(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    total, rest = 0, b""
+    total, rest = 0, bytearray()
     for block in blocks:
         total += len(block)
         if total > DUMP_LIMIT:
             raise TooLarge(f"The dump in the backup is larger than {DUMP_LIMIT} bytes.")
-        *complete, rest = (rest + block).split(b"\0")
+        first, *others = block.split(b"\0")
+        rest += first
         if len(rest) > STATEMENT_LIMIT:
             raise TooLarge(f"A statement of the dump is larger than {STATEMENT_LIMIT} bytes.")
-        yield from complete
+        for other in others:
+            yield bytes(rest)
+            rest = bytearray(other)
     if rest:
         raise Malformed("The dump in the backup is cut off.")
 
@@ -59,8 +64,11 @@ def _tables(statements: Iterator[bytes]) -> Tables:
             tables[table] = []
         elif inserted := _INSERT.match(statement):
             table = _name(inserted[1])
-            values = tuple(_values(statement, inserted.end()))
-            if table not in tables or len(values) != len(orders[table]):
+            if table not in tables:
+                raise _foreign(statement)
+            columns = len(orders[table])
+            values = tuple(islice(_values(statement, inserted.end()), columns + 1))
+            if len(values) != columns:
                 raise _foreign(statement)
             tables[table].append(tuple(values[index] for index in orders[table]))
         elif statement == _COMMIT:

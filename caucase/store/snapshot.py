@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
-from caucase.core.message import load_json_object
+from caucase.core.message import load_json, load_json_object
 from caucase.errors import Malformed, StoreError
 from caucase.store import record
 from caucase.store.db import Database, Transaction, migrate, store_errors
@@ -212,10 +212,7 @@ def _to_json(value: _Value) -> Any:
 
 
 def _row(line: bytes, kinds: list[type]) -> list[_Value]:
-    try:
-        values = json.loads(line)
-    except (ValueError, RecursionError):
-        raise _not_ours() from None
+    values = load_json(line, "content of the backup")
     if not isinstance(values, list) or len(values) != len(kinds):
         raise _not_ours()
     row = [_value(value) for value in values]

@@ -30,7 +30,7 @@ from caucase.core.x509 import (
     spki,
     subject_key_id,
 )
-from caucase.errors import CertificateInvalid, ConfigError, NotAuthenticated, NotFound
+from caucase.errors import CertificateInvalid, ConfigError, NotAuthenticated, NotFound, StoreError
 
 from .world import (
     ADDRESS,
@@ -80,6 +80,15 @@ def test_service_is_no_user(authority: Authority, world: World) -> None:
     made = world.issue(authority.services, "service")
     with pytest.raises(NotAuthenticated, match="not issued by"):
         authority.authenticate(dump_der(made), address=ADDRESS)
+
+
+def test_user_is_not_refused_because_of_the_disk(authority: Authority, world: World) -> None:
+    """Whose certificate cannot be looked up need not look for another one, and learns no path on the server."""
+    made = world.issue(authority.users, "alice")
+    world.stop()
+    with pytest.raises(StoreError):
+        authority.authenticate(dump_der(made), address=ADDRESS)
+    assert not world.audit.of(AuditEvent.AUTHENTICATION_REFUSED)
 
 
 def test_user_of_another_authority(authority: Authority, world: World, tmp_path) -> None:

@@ -263,3 +263,17 @@ def test_well_formed_yaml_of_any_types(
         return
     assert set(contents) <= set(OPTIONS)
     assert config.threshold < min(config.service_crt_validity, config.user_crt_validity)
+
+
+def test_a_file_with_thousands_of_values_is_not_read_on(file: Path) -> None:
+    told = mistakes(file, "bind: [" + "a," * 10_000 + "]\n")
+    assert told == ["FILE:1: there are more than 5000 values"]
+
+
+def test_thousands_of_mistakes_are_summed_up(file: Path) -> None:
+    """And what was meant is guessed for the first few only: that takes a millisecond each."""
+    told = mistakes(file, "".join(f"netlok{number}: x\n" for number in range(2000)))
+    assert len(told) == 101
+    assert told[0].endswith("did you mean netloc?")
+    assert told[99].endswith("there is no such key")
+    assert told[100] == "and 1900 more mistakes"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from caucase.core import message
 from caucase.core.message import SignedMessage
-from caucase.errors import Malformed
+from caucase.core.x509 import PEM_LIMIT
+from caucase.errors import Malformed, TooLarge
 
 KINDS = ["rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"]
 DIGESTS = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
@@ -100,7 +102,7 @@ def test_null_digest_drops_the_signature() -> None:
     [
         b"", b"\xff", b"null", b"[]", b'"x"', b"1", b"{", b"{}", b"{} {}", b"\xef\xbb\xbf", b"NaN",
         b'{"payload": "{}", "payload": "{}", "digest": null}',
-        b"[" * 100_000, b'{"a":' * 100_000, b'{"payload": ' + b"9" * 10_000 + b"}",
+        b"[" * 100_000, b'{"a":' * 4_000, b'{"payload": ' + b"9" * 10_000 + b"}",
     ],
 )  # fmt: skip
 def test_not_a_message(data: bytes) -> None:
@@ -193,3 +195,36 @@ def test_any_bytes_are_a_message_or_malformed(data: bytes) -> None:
 
 
 FUZZ_KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def test_longest_message() -> None:
+    """The limit is beyond a request and a certificate of the longest kind there is."""
+    pem = "-----BEGIN X-----\n" + ("A" * 64 + "\n") * (PEM_LIMIT // 65) + "-----END X-----\n"
+    payload = json.dumps({"crt_pem": pem, "renew_csr_pem": pem})
+    data = json.dumps({"payload": payload, "digest": "sha256", "signature": "A" * 1400}).encode()
+    assert len(data) < message.MESSAGE_LIMIT
+    assert message.parse(data).payload == payload
+    with pytest.raises(TooLarge):
+        message.parse(data + b" " * message.MESSAGE_LIMIT)
+
+
+@pytest.mark.parametrize("part", [b"[],", b'{"":0},', b'"a":0,', b"{},"])
+def test_brackets_are_counted_before_they_are_read(part: bytes) -> None:
+    """A list takes 56 bytes and an object 64, whatever is in them."""
+    data = b"[" + part * (10**6 // len(part)) + b"0]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed, match="too many parts"):
+            message.load_json(data, "text")
+        assert tracemalloc.get_traced_memory()[1] < 10**5
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_header_of_a_backup_has_few_parts() -> None:
+    entry = {
+        "id": "0" * 40,
+        "cipher": {"name": "ecdh_hkdf_sha256_aes256_wrap", "parameter": "0" * 130},
+        "key": "0" * 144,
+    }
+    assert message.load_json(json.dumps([entry] * 10_000), "text") == [entry] * 10_000

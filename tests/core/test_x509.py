@@ -90,6 +90,11 @@ ACCEPTED = {
     "unknown extension": der.request(NAME, der.extension("1.2.3.4", b"any", critical=True)),
 }
 
+# Parts of public keys.
+RSA = seq(der.oid("1.2.840.113549.1.1.1"), b"\5\0")
+P256 = seq(der.oid("1.2.840.10045.2.1"), der.oid("1.2.840.10045.3.1.7"))
+NUMBER, E = tlv(der.INTEGER, b"\x7f" * 256), tlv(der.INTEGER, b"\1\0\1")
+
 REFUSED = {
     "no subject": der.request(name()),
     "no subject, empty alternative name": der.request(name(), der.san()),
@@ -123,6 +128,29 @@ REFUSED = {
     "RSA key, EC signature": der.request(public_key=der.spki(rsa.generate_private_key(65537, 2048))),
     "DSA key": der.request(public_key=der.spki(dsa.generate_private_key(1024))),
     "Ed448 key": der.request(public_key=der.spki(ed448.Ed448PrivateKey.generate())),
+    **{
+        f"RSA key {what}": der.request(public_key=seq(RSA, tlv(der.BIT_STRING, inner)))
+        for what, inner in {
+            "without a word": b"",
+            "without content": b"\0",
+            "without numbers": b"\0" + seq(),
+            "of one number": b"\0" + seq(NUMBER),
+            "of three numbers": b"\0" + seq(NUMBER, E, E),
+            "without an exponent": b"\0" + seq(NUMBER, tlv(der.INTEGER)),
+            "that is cut off": b"\0" + seq(NUMBER, E)[:-1],
+            "in a tag alone": b"\0\x30",
+            "of a length alone": b"\0\x30\x84",
+            "and something more": b"\0" + seq(NUMBER, E) + b"\0",
+            "of unused bits": b"\7" + seq(NUMBER, E),
+            "below zero": b"\0" + seq(tlv(der.INTEGER, b"\xff" * 256), E),
+            "with zeros": b"\0" + seq(tlv(der.INTEGER, b"\0\0" + b"\x7f" * 256), E),
+            "of strings": b"\0" + seq(tlv(der.OCTET_STRING, b"\x7f" * 256), E),
+            "of zero": b"\0" + seq(tlv(der.INTEGER, b"\0"), tlv(der.INTEGER, b"\0")),
+            "that fills the request": b"\0" + seq(tlv(der.INTEGER, b"\x7f" * 40_000), E),
+        }.items()
+    },
+    "EC key without a point": der.request(public_key=seq(P256, tlv(der.BIT_STRING, b"\0"))),
+    "EC key not on the curve": der.request(public_key=seq(P256, tlv(der.BIT_STRING, b"\0\4" + b"\1" * 64))),
     "empty": b"",
     "a sequence": seq(),
     "a certificate": der.certificate(),

@@ -127,6 +127,13 @@ def with_successor(site: Site) -> Authority:
     return site.authority
 
 
+def backups_for_all(site: Site) -> None:
+    folder = site.folder.parent / "backups"
+    folder.mkdir()
+    folder.chmod(0o777)
+    site.configure(backup_directory=folder)
+
+
 def no_link(site: Site) -> None:
     with_successor(site)
     site.sql("UPDATE ca SET link = NULL WHERE context = 'cas'")
@@ -172,6 +179,8 @@ SPOILED = [
     (lambda site: site.config_path.chmod(0o646), "caucased.yaml can be changed by others"),
     (lambda site: site.folder.chmod(0o770), "others can replace files in"),
     (lambda site: site.folder.chmod(0o707), "others can replace files in"),
+    (backups_for_all, "others can replace files in"),
+    (lambda site: site.configure(backup_directory=site.folder / "nowhere"), "nowhere: No such file or directory"),
     (lambda site: site.config.server_key.chmod(0o640), "server.key.pem is open to others"),
     (lambda site: site.config.cors_key_store.chmod(0o604), "cors.key is open to others"),
     (lambda site: (site.folder / "caucase.sqlite-wal").chmod(0o644), "caucase.sqlite-wal is open to others"),

@@ -18,7 +18,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 
@@ -79,7 +79,7 @@ class Listeners:
 
 
 class Process:
-    """One run of the program. ``said``: the notifications so far, in order."""
+    """One run of the program, in a process group of its own. ``said``: the notifications so far, in order."""
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class Process:
         listeners: Listeners | None = None,
         supervised: bool = True,
         watchdog_seconds: float | None = None,
+        environment: Mapping[str, str] | None = None,
         descriptors: int | None = None,
     ) -> None:
         """``descriptors``: how many files it may have open."""
@@ -96,8 +97,11 @@ class Process:
         self._notify.settimeout(0.05)
         address = folder / f"notify.{time.monotonic_ns()}"
         self._notify.bind(str(address))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")}
-        environment["PYTHONPATH"] = str(ROOT)
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("LISTEN_")},
+            "PYTHONPATH": str(ROOT),
+            **(environment or {}),
+        }
         if supervised:
             environment["NOTIFY_SOCKET"] = str(address)
         if watchdog_seconds is not None:
@@ -119,6 +123,7 @@ class Process:
                 stderr=log,
                 close_fds=False,
                 preexec_fn=lambda: _prepare(inherited, descriptors),
+                process_group=0,
             )
 
     @property

@@ -324,6 +324,16 @@ def test_origin_null(client: Client) -> None:
     assert client.get("/cas/crl", {"Origin": "null"}).expect(403).sentence
 
 
+@pytest.mark.parametrize("path", ["/cas/crl", "/"])
+@pytest.mark.parametrize("octets", [b"https://\xff.example", "https://ü.example".encode()])
+def test_an_origin_that_is_not_ascii(client: Client, path: str, octets: bytes) -> None:
+    """It could not be repeated in a header."""
+    answer = client.raw(
+        b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: %b\r\n\r\n" % (path.encode(), octets)
+    )
+    assert answer.split(b" ")[1] == b"400"
+
+
 def test_malformed_cookie_is_cleared(client: Client) -> None:
     answer = client.get("/cas/crl", {"Origin": PAGE, "Cookie": "cors=nonsense"}, tls=True).expect(401)
     cookie = cookie_of(answer)

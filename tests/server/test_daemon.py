@@ -56,6 +56,25 @@ def test_ready_means_that_it_answers(start: Callable[..., Process], listeners: L
     assert server.wait() == 0
 
 
+def test_a_connection_ends_whichever_worker_has_it(
+    start: Callable[..., Process], listeners: Listeners
+) -> None:
+    """Also the one that was there when another worker was started, which must not go on holding it."""
+    start(config=GOOD + "workers: 3\n", listeners=listeners).hear("READY=1")
+    address = (listeners.host, listeners.port("http"))
+    with contextlib.ExitStack() as stack:
+        # One after the other, so that each is the reason for one more worker.
+        connections = []
+        for _ in range(4):
+            connections.append(stack.enter_context(socket.create_connection(address, timeout=SECONDS)))
+            assert listeners.get()[0] == 200
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        for connection in connections:
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
 def test_several_sockets_of_each_name_and_ipv6(start: Callable[..., Process], tmp_path: Path) -> None:
     held = Listeners(("http", "http", "https", "https"), host="::1")
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from caucase import __version__
+from caucase.core.message import MESSAGE_LIMIT
 from caucase.errors import NotConfigured, StoreError
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.server.limits import DEFAULT_LIMITS
@@ -38,9 +39,14 @@ def test_chunked_body(client: Client) -> None:
     assert answer.expect(201).headers["Location"].isdecimal()
 
 
-def test_body_up_to_the_limit_is_read(client: Client) -> None:
-    answer = client.ask("PUT", "/cas/crt/renew", b" " * BODY_LIMIT, {"Content-Type": "application/json"})
-    assert answer.expect(400).sentence
+@pytest.mark.parametrize(
+    ("path", "media_type", "limit"),
+    [("/cas/csr", "application/pkcs10", CSR_LIMIT), ("/cas/crt/renew", "application/json", MESSAGE_LIMIT)],
+)
+def test_body_up_to_the_limit_is_read(client: Client, path: str, media_type: str, limit: int) -> None:
+    for size, status in ((limit, 400), (limit + 1, 413)):
+        answer = client.ask("PUT", path, b" " * size, {"Content-Type": media_type})
+        assert answer.expect(status).sentence
 
 
 def test_longer_body(client: Client) -> None:
@@ -106,6 +112,17 @@ def test_expectation(client: Client) -> None:
 def test_refused_before_the_body(client: Client, request_line: str, headers: str, status: int) -> None:
     with expecting(client, request_line, headers) as connection:
         assert read_from(connection).expect(status).headers["Connection"] == "close"
+
+
+def test_an_expectation_that_is_not_ascii(client: Client) -> None:
+    head = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: \xff\r\n\r\n"
+    assert client.raw(b"GET /nothing" + head).split(b" ")[1] == b"417"
+    assert client.raw(b"GET /cas" + head).split(b" ")[1] == b"200"
+
+
+def test_a_content_type_that_is_not_ascii(client: Client) -> None:
+    head = b"PUT /cas/crt/renew HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n"
+    assert client.raw(head + b"Content-Type: application/js\xffn\r\n\r\n{}").split(b" ")[1] == b"400"
 
 
 # Errors in HTTP

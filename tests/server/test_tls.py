@@ -204,6 +204,22 @@ def test_configured_at_last(bare_server: Server, database: Database, tmp_path: P
 # Client certificates
 
 
+def test_a_connection_from_before_is_no_reason_to_refuse_a_user(
+    bare_server: Server, database: Database, tmp_path: Path
+) -> None:
+    """TLS could not ask for a certificate then, and the next connection can."""
+    plain = socket.create_connection((ADDRESS, bare_server.client.port + 1), timeout=SECONDS)
+    with insecure().wrap_socket(plain) as before:
+        bare_server.configure(database)
+        made = make("user")
+        user = made.bundle(tmp_path / "user.pem", bare_server.client.become_user(made.csr_pem))
+        before.sendall(b"GET /cau/csr HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = read_from(before).expect(503)
+        assert answer.headers["Connection"] == "close"
+        assert before.recv(1) == b""
+    bare_server.client.get("/cau/csr", user=user).expect(200)
+
+
 @VERSIONS
 def test_users(server: Server, user: Path, version: ssl.TLSVersion) -> None:
     with Connection(server, client_context(version, user)) as connection:

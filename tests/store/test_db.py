@@ -282,6 +282,34 @@ def test_failed_commit_fails_all_of_its_batch(database: Database) -> None:
     ) == (0,)
 
 
+def test_nobody_is_told_of_what_is_undone(database: Database) -> None:
+    """Who is refused because of another write of the same batch hears of it only if that is kept."""
+    begun, queued = threading.Event(), threading.Event()
+
+    def first(transaction: Transaction) -> None:
+        begun.set()
+        queued.wait(10)
+
+    def refused(transaction: Transaction) -> None:
+        assert counter(transaction, "cas", "n") == 1
+        raise KeyError("there is one already")
+
+    def doom(transaction: Transaction) -> None:
+        transaction.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+        transaction.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
+        transaction.execute("INSERT INTO child VALUES (1)")
+
+    blocker = database.submit(first)
+    assert begun.wait(10)  # alone in its batch, so that the others are together in the next
+    others = [database.submit(work) for work in (step, refused, doom)]
+    queued.set()
+    blocker.result(10)
+    for other in others:
+        with pytest.raises(StoreError, match="FOREIGN KEY"):
+            other.result(10)
+    assert value(database) == 0
+
+
 def test_many_writers(database: Database) -> None:
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(lambda _: database.write(step), range(500)))

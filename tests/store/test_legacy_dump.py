@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -202,3 +204,33 @@ def test_a_long_value_takes_no_time() -> None:
             read_dump([small(f'INSERT INTO "casca" VALUES(1,\'{value}')])
     with pytest.raises(Malformed):
         read_dump([small(f"INSERT INTO \"casca\" VALUES(1,X'{'0' * 4_000_000}G','x');")])
+
+
+def test_a_statement_in_many_blocks_is_put_together_once() -> None:
+    """Copying what there is with each block would make it quadratic: 30 MB in blocks of 1 KB would be 450 GB."""
+    before, after = small().split(b"COMMIT;")
+    dump = before + b'INSERT INTO "casrevoked" VALUES(\'' + b"7" * (30 << 20) + b"',1,1);\0COMMIT;" + after
+    blocks = (dump[start : start + 1024] for start in range(0, len(dump), 1024))
+    began = time.process_time()
+    with contextlib.suppress(Malformed):
+        read_dump(blocks)
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE TABLE cauca (" + "," * 10**7 + ");", 'INSERT INTO "casrevoked" VALUES(' + "1," * 10**7 + "1);"],
+)
+def test_so_many_columns_are_not_looked_at(statement: str) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(Malformed):
+            list(legacy_dump._tables(iter([b"BEGIN TRANSACTION;", *CREATED, statement.encode()])))
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(statement)
+    finally:
+        tracemalloc.stop()
+
+
+CREATED = [
+    b"CREATE TABLE casrevoked (serial TEXT PRIMARY KEY, revocation_date INTEGER, expiration_date INTEGER);"
+]

@@ -16,6 +16,7 @@ from caucase.clock import Clock
 from caucase.config.updater import UpdaterConfig
 from caucase.errors import CaucaseError, CertificateInvalid, Expiring, ServerRefused, Unreachable
 from caucase.host.files import exclusive, remove_leftovers
+from caucase.host.secrecy import check_key
 
 # Seconds before another attempt, on the average: what a server that is being restarted needs. What takes longer
 # is left to the next pass.
@@ -55,9 +56,12 @@ def one_pass(config: UpdaterConfig, around: Surroundings) -> Outcome:
     """Do what is due, if anything is.
 
     Raises Expiring if something ends within its margin and could not be replaced, CertificateInvalid if the
-    certificate was revoked, Untrusted and other CaucaseErrors for what only a person can mend, OSError.
+    certificate was revoked, Exposed if others can read the key, Untrusted and other CaucaseErrors for what only a
+    person can mend, OSError.
     """
     layout = Layout.of(config)
+    if config.key is not None:
+        check_key(config.key)
     config.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(layout.lock):
         remove_leftovers(config.directory, older_than=around.clock() - _LEFTOVER_AGE)

@@ -320,6 +320,7 @@ def test_a_key_that_is_in_the_way_is_not_overwritten(
     assert config.key is not None
     precious = dump_private_key(KeyType.parse("ec:P-256").generate())
     config.key.write_bytes(precious)
+    config.key.chmod(0o600)
     one_pass(config, world.surroundings)
     sign(server)
     with pytest.raises(Conflict, match="another key"):

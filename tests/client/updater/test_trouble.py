@@ -15,6 +15,7 @@ from caucase.core.x509 import (
 )
 from caucase.errors import (
     Expiring,
+    Exposed,
     Unreachable,
 )
 
@@ -128,3 +129,18 @@ def test_nobody_listens(config: UpdaterConfig, world: World, make_config: MakeCo
     outcome = one_pass(make_config(f"http://127.0.0.1:{port}"), world.surroundings)
     assert isinstance(outcome.trouble, Unreachable)
     assert not config.ca.exists()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o660, 0o640])
+def test_a_key_that_others_can_read(
+    server: Simulator, config: UpdaterConfig, world: World, mode: int
+) -> None:
+    """As caucase 0.9 may have left it. A group is the administrator's choice."""
+    enrol(server, config, world)
+    assert config.key is not None
+    config.key.chmod(mode)
+    if mode == 0o640:
+        one_pass(config, world.surroundings)
+        return
+    with pytest.raises(Exposed, match=r"is open to others\. Run: chmod 600 "):
+        one_pass(config, world.surroundings)

@@ -1,0 +1,1 @@
+"""A server under fault: what was answered is there afterwards, whatever happened meanwhile."""
