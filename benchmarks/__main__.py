@@ -6,10 +6,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from benchmarks import backup, cores, costs, report, start, throughput, updater
+from benchmarks import (
+    backup,
+    cores,
+    costs,
+    growth,
+    history,
+    lists,
+    pruning,
+    report,
+    start,
+    throughput,
+    updater,
+)
 
 QUESTIONS: dict[str, Callable[[Sequence[str]], int]] = {
-    module.NAME: module.main for module in (start, updater, throughput, cores, costs, backup)
+    module.NAME: module.main
+    for module in (start, updater, throughput, cores, costs, history, lists, growth, pruning, backup)
 }
 
 

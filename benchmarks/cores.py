@@ -26,11 +26,17 @@ CLIENTS = 32
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and judge."""
     options = report.parser(__doc__).parse_args(arguments)
-    rounds, count, seconds = (1, 500, 1.0) if options.quick else (3, 3000, 3.0)
+    turns, count, seconds = (1, 500, 1.0) if options.quick else (3, 3000, 3.0)
+    tables, judged = examine(turns, count, seconds)
+    return report.publish(NAME, tables, judged, write=options.write)
+
+
+def examine(turns: int, count: int, seconds: float) -> tuple[list[str], list[Verdict]]:
+    """In so many turns of ``count`` requests, or of that time."""
     everything = os.sched_getaffinity(0)
     sets = [set(sorted(everything)[:cores]) for cores in (1, 2)]
     results = [Measured(), Measured()]
-    csrs = work.requests(RSA, rounds * count)
+    csrs = work.requests(RSA, turns * count)
     with ExitStack() as stack:
         servers = []
         for cores in sets:
@@ -38,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             prefix = ("taskset", "-c", ",".join(map(str, sorted(cores))))
             server = stack.enter_context(running(OURS, folder, prefix=prefix))
             servers.append((server, work.enrol(server, RSA, folder)))
-        for turn in range(rounds):
+        for turn in range(turns):
             for (server, user), cores, result in zip(servers, sets, results, strict=True):
                 waiting = work.submit(server, "cas", csrs[turn * count : (turn + 1) * count])
                 os.sched_setaffinity(0, cores)
@@ -69,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdict = Verdict(
         name="sign: two cores against one", figure=two.rate / one.rate, target=SCALING, unit="x"
     )
-    return report.publish(NAME, [table], [verdict], write=options.write)
+    return [table], [verdict]
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ with the server. It never judges: it counts what came back, keeps it if asked to
 from __future__ import annotations
 
 import gc
+import math
 import re
 import resource
 import select
@@ -15,7 +16,7 @@ import ssl
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 ADDRESS = "127.0.0.1"
@@ -97,13 +98,16 @@ def run(
     seconds: float,
     keep: bool = False,
     reconnect: bool = False,
+    rate: float = math.inf,
+    until: Callable[[], bool] = lambda: False,
 ) -> Load:
-    """Send ``requests`` in their order, each once, until all are sent or ``seconds`` are over.
+    """Send ``requests`` in their order, each once, until all are sent, ``seconds`` are over or ``until`` says so.
 
     Clients are connected before the first is sent and keep their connections if the server does; with ``reconnect``
-    each request has a new one. What takes longer than half a minute is lost.
+    each request has a new one. With ``rate`` there are no more than so many a second, each at its moment, and latency
+    counts from there even if no client was free then. What takes longer than half a minute is lost.
     """
-    generator = _Generator(target, requests, keep=keep, reconnect=reconnect)
+    generator = _Generator(target, requests, keep=keep, reconnect=reconnect, rate=rate, until=until)
     gc.collect()
     gc.disable()
     try:
@@ -136,11 +140,24 @@ class _Client:
 
 
 class _Generator:
-    def __init__(self, target: Target, requests: Sequence[bytes], *, keep: bool, reconnect: bool) -> None:
+    def __init__(
+        self,
+        target: Target,
+        requests: Sequence[bytes],
+        *,
+        keep: bool,
+        reconnect: bool,
+        rate: float,
+        until: Callable[[], bool],
+    ) -> None:
         self._target = target
         self._requests = requests
         self._keep = keep
         self._reconnect = reconnect
+        self._interval = 1 / rate
+        self._until = until
+        self._idle: list[_Client] = []
+        self._start = 0.0
         self._poll = select.epoll()
         self._by_number: dict[int, _Client] = {}
         self._next = 0
@@ -150,23 +167,25 @@ class _Generator:
         self._load = Load()
 
     def run(self, clients: int, seconds: float) -> Load:
-        idle = [_Client() for _ in range(clients)]
+        everybody = [_Client() for _ in range(clients)]
         if not self._reconnect:
-            for client in idle:
+            for client in everybody:
                 self._connect(client)
             give_up = time.perf_counter() + _DRAIN_SECONDS
-            while not all(client.is_ready for client in idle) and time.perf_counter() < give_up:
+            while not all(client.is_ready for client in everybody) and time.perf_counter() < give_up:
                 self._turn(0.1)
-        before, start = _cpu_seconds(), time.perf_counter()
-        self._deadline = start + seconds
-        for client in idle:
+        before, self._start = _cpu_seconds(), time.perf_counter()
+        self._deadline = self._start + seconds
+        for client in everybody:
             self._take(client, time.perf_counter())
-        while self._busy:
-            self._turn(1.0)
+        while self._busy or self._idle:
+            self._turn(self._until_next() if self._idle else 1.0)
+            while self._idle and not self._until_next():
+                self._take(self._idle.pop(), time.perf_counter())
             if time.perf_counter() > self._deadline + _DRAIN_SECONDS:
                 break
         self._load.cpu_seconds = _cpu_seconds() - before
-        self._load.seconds = (self._ended or time.perf_counter()) - start
+        self._load.seconds = (self._ended or time.perf_counter()) - self._start
         for client in list(self._by_number.values()):
             self._close(client)
         self._poll.close()
@@ -184,13 +203,25 @@ class _Generator:
             else:
                 self._receive(client)
 
+    def _until_next(self) -> float:
+        """Seconds until the next request is to be sent, or until there are no more to be."""
+        moment = min(self._start + self._next * self._interval, self._deadline)
+        return max(0.0, moment - time.perf_counter())
+
     def _take(self, client: _Client, now: float) -> None:
         """Begin the next request, if there is to be one."""
-        if self._next >= len(self._requests) or now >= self._deadline:
+        if self._next >= len(self._requests) or now >= self._deadline or self._until():
             # The load is as it should be only as long as every client has something to do.
             self._ended = self._ended or now
             client.index = -1
             return
+        if self._interval:
+            moment = self._start + self._next * self._interval
+            if now < moment:
+                client.index = -1
+                self._idle.append(client)
+                return
+            now = moment
         client.index = self._next
         self._next += 1
         self._busy += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks import load, processes
@@ -76,6 +76,14 @@ class Measured:
         self.generator_cpu += other.generator_cpu
         self.server_cpu += other.server_cpu
         self.machine_cpu += other.machine_cpu
+
+
+def together(turns: Iterable[Measured]) -> Measured:
+    """The figures of several turns as those of one."""
+    result = Measured()
+    for turn in turns:
+        result.add(turn)
+    return result
 
 
 def measure(

@@ -65,6 +65,11 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
+def quotient(one: float, other: float) -> float:
+    """``one / other``, or NaN."""
+    return one / other if other else math.nan
+
+
 def number(value: float) -> str:
     """With three digits, or all before the point: 0.123, 4.57, 89.1, 12,345."""
     if math.isnan(value):

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and judge."""
     options = report.parser(__doc__).parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        config = _configuration(Path(folder))
+        config = configuration(Path(folder))
         measure(config)  # makes the database, and fills the file cache
         results = [measure(config) for _ in range(3 if options.quick else 21)]
     start = statistics.median(milliseconds for milliseconds, _ in results)
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return report.publish(NAME, [], judged, write=options.write)
 
 
-def _configuration(folder: Path) -> Path:
+def configuration(folder: Path) -> Path:
+    """The file that says that all of a server's files are in ``folder``."""
     config = folder / "caucased.yaml"
     names = {"db": "caucase.sqlite", "server_key": "server.key.pem", "cors_key_store": "cors.key"}
     lines = [f"{key}: {folder / name}" for key, name in names.items()]

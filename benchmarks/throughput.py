@@ -31,6 +31,7 @@ RATES = {("ours", "sign"): 2000.0, ("ours", "renew"): 2000.0}
 RATES_EC = {("ours, EC", "sign"): 3000.0, ("ours, EC", "renew"): 4500.0}
 SIGN_P99_MS = 60.0
 GENERATOR_SHARE = 30.0
+DISTURBED_SHARE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +147,11 @@ def _turn(contender: Contender, numbers: range, clients: int, plan: Plan, result
 def tables(results: Results) -> list[str]:
     """What was measured, in Markdown."""
     servers = [server for server in ("ours", "peer", "ours, EC") if server in results.memory]
-    return [_comparison(results), *(_details(results, server) for server in servers), _memory(results)]
+    found = [_comparison(results), *(_details(results, server) for server in servers), _memory(results)]
+    others = max(one.others_share for one in results.figures.values())
+    if others > DISTURBED_SHARE:
+        found.append(f"Disturbed: others took up to {number(others)} % of the machine.")
+    return found
 
 
 def _comparison(results: Results) -> str:

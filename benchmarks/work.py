@@ -84,6 +84,14 @@ def fetch(server: Server, context: str, identifiers: Sequence[str]) -> list[byte
     return [load.body_of(answer) for answer in sent.answers]
 
 
+def certify(server: Server, kind: str, user: Path, count: int) -> list[Certified]:
+    """So many certificates of services, signed by the user, not measured."""
+    waiting = submit(server, "cas", requests(kind, count))
+    signed = load.run(server.https(user), signatures(waiting), clients=8, seconds=3600)
+    assert not signed.failures, signed.failures
+    return [Certified(number=index, pem=pem) for index, pem in enumerate(fetch(server, "cas", waiting))]
+
+
 def submissions(csrs: Sequence[bytes], context: str = "cas") -> list[bytes]:
     """``PUT /cas/csr`` for each."""
     return [http_request("PUT", f"/{context}/csr", csr, "application/pkcs10") for csr in csrs]
@@ -107,16 +115,15 @@ def fetches(identifiers: Sequence[str], context: str = "cas") -> list[bytes]:
     return [http_request("GET", f"/{context}/crt/{identifier}") for identifier in identifiers]
 
 
-def renewals(kind: str, certified: Sequence[Certified]) -> list[bytes]:
-    """``PUT /cas/crt/renew`` for each certificate, with another key."""
-    if not certified:
-        return []
-    csrs = requests(kind, certified[-1].number + 1, renewed=True)
+def renewals(kind: str, certified: Sequence[Certified], csrs: Sequence[bytes] = ()) -> list[bytes]:
+    """``PUT /cas/crt/renew`` for each certificate, with a request of ``csrs`` each or one that has its number."""
+    if certified and not csrs:
+        numbered = requests(kind, max(one.number for one in certified) + 1, renewed=True)
+        csrs = [numbered[one.number] for one in certified]
     made = []
-    for certificate in certified:
-        csr = csrs[certificate.number]
-        payload = {"crt_pem": certificate.pem.decode("ascii"), "renew_csr_pem": csr.decode("ascii")}
-        made.append(_message("renew", payload, key(kind, certificate.number)))
+    for one, csr in zip(certified, csrs, strict=True):
+        payload = {"crt_pem": one.pem.decode("ascii"), "renew_csr_pem": csr.decode("ascii")}
+        made.append(_message("renew", payload, key(kind, one.number)))
     return made
 
 

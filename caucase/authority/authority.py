@@ -25,7 +25,7 @@ from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
 from caucase.authority.record import report_new_heads
 from caucase.authority.status import Status
-from caucase.clock import Clock, sleep
+from caucase.clock import Clock, monotonic, sleep
 from caucase.core.issue import Signer
 from caucase.core.x509 import crl_number, is_signed_by
 from caucase.errors import Malformed, Untrusted
@@ -36,10 +36,11 @@ T = TypeVar("T")
 # How far a clock may be ahead for a while, and nothing be lost.
 _GRACE = timedelta(days=31)
 
-# Rows that are deleted in one transaction: a few milliseconds. The pause after it is several times as long, so that a
-# process which waits for its turn finds one (SQLite looks again after 1, 2, 5, 10 … milliseconds).
-PRUNE_BATCH = 200
-_PRUNE_PAUSE = 0.01
+# Rows that are deleted in one transaction: some milliseconds.
+PRUNE_BATCH = 100
+# Pauses are so many times as long as what was done before them, so that a process which waits for its turn finds one:
+# SQLite looks again after 1, 2, 5, 10 … milliseconds, and does not queue.
+_PRUNE_PAUSE = 3
 
 # SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
 CRL_NUMBER_MAX = 1 << 62
@@ -107,9 +108,10 @@ class Authority:
         """
         for prune_batch in self._prunings(self._clock()):
             for number in count(1):
+                began = monotonic()
                 if prune_batch() < PRUNE_BATCH or number == batches:
                     break
-                sleep(_PRUNE_PAUSE)
+                sleep(_PRUNE_PAUSE * (monotonic() - began))
 
     def _prunings(self, now: datetime) -> Iterator[Callable[[], int]]:
         """What forgets one batch of a kind, and says how many there were in it."""

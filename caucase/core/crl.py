@@ -36,8 +36,8 @@ def build_crl(
     algorithm = algorithm_identifier(signer.key)
     revoked = b"".join(entries)
     extensions = (
-        (x509.AuthorityKeyIdentifier(signer.key_id, None, None), False),
-        (x509.CRLNumber(number), False),
+        der.extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False),
+        der.extension(x509.CRLNumber(number), critical=False),
     )
     tbs = der.tlv(
         der.SEQUENCE,
@@ -48,6 +48,6 @@ def build_crl(
         der.time(next_update),
         # Section 5.1.2.6: absent, not empty, when nothing is revoked.
         der.tlv(der.SEQUENCE, revoked) if revoked else b"",
-        der.tlv(der.explicit(0), der.extensions(iter(extensions))),
+        der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)),
     )
     return signed(signer.key, tbs, algorithm)

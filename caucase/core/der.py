@@ -52,6 +52,9 @@ def time(moment: datetime) -> bytes:
     return tlv(GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode("ascii"))
 
 
+_TRUE = tlv(BOOLEAN, b"\xff")
+
+
 @functools.lru_cache(maxsize=64)
 def oid(identifier: x509.ObjectIdentifier) -> bytes:
     """X.690 section 8.19."""
@@ -65,20 +68,9 @@ def oid(identifier: x509.ObjectIdentifier) -> bytes:
     return tlv(OID, bytes(octets))
 
 
-def extensions(values: Iterator[tuple[x509.ExtensionType, bool]]) -> bytes:
-    """RFC 5280 section 4.1: Extensions, each with whether it is critical."""
-    return tlv(
-        SEQUENCE,
-        *(
-            tlv(
-                SEQUENCE,
-                oid(value.oid),
-                b"\x01\x01\xff" if critical else b"",
-                tlv(OCTET_STRING, value.public_bytes()),
-            )
-            for value, critical in values
-        ),
-    )
+def extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
+    """RFC 5280 section 4.1: Extension."""
+    return tlv(SEQUENCE, oid(value.oid), _TRUE if critical else b"", tlv(OCTET_STRING, value.public_bytes()))
 
 
 def parts(encoded: bytes) -> Iterator[tuple[int, bytes, bytes]]:

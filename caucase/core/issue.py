@@ -131,7 +131,7 @@ def _signed(
         der.tlv(der.SEQUENCE, der.time(validity.not_before), der.time(validity.not_after)),
         subject.public_bytes(),
         spki(key),
-        der.tlv(der.explicit(3), der.extensions((one.value, one.critical) for one in extensions))
+        der.tlv(der.explicit(3), der.tlv(der.SEQUENCE, *(one.encoded for one in extensions)))
         if extensions
         else b"",
     )

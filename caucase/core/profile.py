@@ -6,6 +6,7 @@ decides on those when signing. Nothing here signs.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from caucase.core import der
 from caucase.core.keys import PublicKey, check_strength
 from caucase.core.netloc import NetLoc
 from caucase.core.x509 import COMMON_NAME_MAX, KeyId, key_id, public_key, subject
@@ -45,6 +47,11 @@ class Extension:
 
     value: x509.ExtensionType
     critical: bool = False
+
+    @functools.cached_property
+    def encoded(self) -> bytes:
+        """RFC 5280 section 4.1: Extension, in DER."""
+        return der.extension(self.value, critical=self.critical)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +102,12 @@ def leaf_extensions(
     signing.
     """
     extensions = [
-        Extension(value=x509.BasicConstraints(ca=False, path_length=None), critical=True),
+        _NO_CA,
         Extension(value=x509.SubjectKeyIdentifier(key_id(key))),
-        Extension(value=_authority_key_identifier(issuer)),
+        _authority_key_identifier(issuer),
     ]
     if crl_url is not None:
-        extensions.append(Extension(value=_distribution_point(crl_url)))
+        extensions.append(_distribution_point(crl_url))
     extensions.extend(_constrained(asked))
     policies = list(_foreign_policies(asked.extensions))
     if auto_signed:
@@ -205,9 +212,9 @@ def https_leaf_extensions(netloc: NetLoc, *, key: PublicKey, issuer: KeyId) -> l
     """The server's own HTTPS certificate: no subject, so a critical alternative name."""
     name = x509.DNSName(netloc.host) if netloc.ip is None else x509.IPAddress(netloc.ip)
     return [
-        Extension(value=x509.BasicConstraints(ca=False, path_length=None), critical=True),
+        _NO_CA,
         Extension(value=x509.SubjectKeyIdentifier(key_id(key))),
-        Extension(value=_authority_key_identifier(issuer)),
+        _authority_key_identifier(issuer),
         Extension(value=_key_usage("digital_signature"), critical=True),
         Extension(value=x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])),
         Extension(value=x509.SubjectAlternativeName([name]), critical=True),
@@ -224,12 +231,17 @@ def inherited_ca_extensions(predecessor: x509.Certificate) -> list[Extension]:
     ]
 
 
-def _authority_key_identifier(issuer: KeyId) -> x509.AuthorityKeyIdentifier:
-    return x509.AuthorityKeyIdentifier(issuer, authority_cert_issuer=None, authority_cert_serial_number=None)
+_NO_CA = Extension(value=x509.BasicConstraints(ca=False, path_length=None), critical=True)
 
 
-def _distribution_point(url: str) -> x509.CRLDistributionPoints:
+# The same in every certificate of a CA, so they are made and encoded once.
+@functools.lru_cache(maxsize=16)
+def _authority_key_identifier(issuer: KeyId) -> Extension:
+    return Extension(value=x509.AuthorityKeyIdentifier(issuer, None, None))
+
+
+@functools.lru_cache(maxsize=16)
+def _distribution_point(url: str) -> Extension:
     uri = x509.UniformResourceIdentifier(url)
-    return x509.CRLDistributionPoints(
-        [x509.DistributionPoint(full_name=[uri], relative_name=None, reasons=None, crl_issuer=None)]
-    )
+    point = x509.DistributionPoint(full_name=[uri], relative_name=None, reasons=None, crl_issuer=None)
+    return Extension(value=x509.CRLDistributionPoints([point]))

@@ -20,6 +20,8 @@ _COLUMNS = (
     "context, number, kind, at, serial, subject, names, key_id, issuer, not_before, not_after, address, actor,"
     " renewed_from"
 )
+# Without it SQLite reads the whole chain, because its order is asked for.
+_BY_SERIAL = "INDEXED BY record_serial"
 _INSERT = f"INSERT INTO record ({_COLUMNS}, hash) VALUES ({', '.join('?' * 15)})"
 
 
@@ -127,8 +129,8 @@ def revoked(transaction: Transaction, context: str, serial: Serial) -> Entry | N
 
 def _one(transaction: Transaction, context: str, serial: Serial, comparison: str) -> Entry | None:
     row = transaction.execute(
-        f"SELECT {_COLUMNS} FROM record WHERE context = ? AND serial = ? AND kind {comparison} 'revoked'"
-        " ORDER BY number LIMIT 1",
+        f"SELECT {_COLUMNS} FROM record {_BY_SERIAL}"
+        f" WHERE context = ? AND serial = ? AND kind {comparison} 'revoked' ORDER BY number LIMIT 1",
         (context, serial_text(serial)),
     ).fetchone()
     return None if row is None else _row(row).entry
@@ -148,11 +150,12 @@ def select(
         where.append("not_after < :expires_before")
     if wanted.revoked is not None:
         where.append(
-            f"{'' if wanted.revoked else 'NOT '}EXISTS (SELECT 1 FROM record AS other WHERE"
+            f"{'' if wanted.revoked else 'NOT '}EXISTS (SELECT 1 FROM record AS other {_BY_SERIAL} WHERE"
             " other.context = record.context AND other.serial = record.serial AND other.kind = 'revoked')"
         )
     rows = transaction.execute(
-        f"SELECT {_COLUMNS} FROM record WHERE {' AND '.join(where)} ORDER BY number",
+        f"SELECT {_COLUMNS} FROM record {'' if wanted.serial is None else _BY_SERIAL}"
+        f" WHERE {' AND '.join(where)} ORDER BY number",
         {
             "context": context,
             "after": after,
