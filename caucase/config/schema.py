@@ -207,7 +207,7 @@ class ServerConfig:
         "Requests that each worker process may have in work at once. One whose body is still coming is in none.",
         metavar="COUNT",
     )
-    # About 30 KiB of memory each; the unit allows twice as many files.
+    # Some 12 KiB of memory each, and 60 over TLS; the unit allows twice as many files.
     limit_connections: int = _option(
         values.whole(16, 1_000_000),
         "8192",
