@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from caucase import clock
-from caucase.server.app import create_app, make_service
+from caucase.server.app import Application, make_service
 from caucase.server.connection import Connection
 from caucase.server.site import Site
 from fuzz.authority import ADDRESS, Office, office
@@ -129,7 +129,7 @@ def server(folder: Path) -> Iterator[Server]:
     with office(folder / "office") as known, ThreadPoolExecutor(2) as executor:
         site = Site(executor=executor)
         site.service = make_service(known.authority, known.config, clock=clock.now)
-        runner = web.AppRunner(create_app(site))
+        runner = web.ServerRunner(web.Server(Application(site).answer))
         loop.run_until_complete(runner.setup())
         manager = runner.server
         assert manager is not None

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from caucase.authority import ContextAuthority, ContextName, Principal, UseCase
+from caucase.authority import ContextAuthority, Principal, UseCase
 from caucase.errors import (
     Malformed,
     NotConfigured,
@@ -25,6 +25,7 @@ from caucase.errors import (
 from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.limits import Kind
+from caucase.server.router import Match
 from caucase.server.site import Service, Site
 
 P = ParamSpec("P")
@@ -37,10 +38,10 @@ _KEY = "caucase"
 class Call:
     """A request to a configured server."""
 
-    def __init__(self, request: web.Request, site: Site, service: Service) -> None:
+    def __init__(self, request: web.BaseRequest, match: Match, site: Site, service: Service) -> None:
         self.request = request
+        self.match = match
         self.service = service
-        self.context_name: ContextName | None = None
         self.principal: Principal | None = None
         self._site = site
         self._limits = site.limits
@@ -50,8 +51,8 @@ class Call:
     @property
     def context(self) -> ContextAuthority:
         """The authority of the context that the path begins with."""
-        assert self.context_name is not None, "a route at the root has no context"
-        return self.service.authority.context(self.context_name)
+        assert self.match.context is not None, "a route at the root has no context"
+        return self.service.authority.context(self.match.context)
 
     @property
     def user(self) -> Principal:
@@ -164,7 +165,7 @@ Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
 _CALL: Any = web.RequestKey(_KEY, Call) if hasattr(web, "RequestKey") else _KEY
 
 
-def attach(request: web.Request, call: Call) -> None:
+def attach(request: web.BaseRequest, call: Call) -> None:
     """Make ``call`` what ``call_of`` gives for the request."""
     request[_CALL] = call
 

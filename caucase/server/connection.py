@@ -201,8 +201,6 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         if isinstance(exc, ConnectionError):  # there is nobody to answer, which is no defect
             raise exc
-        if isinstance(exc, UnicodeEncodeError) and not request.headers.get("Expect", "").isascii():
-            status = 417  # aiohttp repeats what it was, where there is no route that would ask for a body
         if status >= 500:
             _logger.error("A request failed.", exc_info=exc)
         if request.writer.output_size > 0:

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 1.0
 
 
 class Connections:
-    """For use by the event loop's thread alone. ``server`` is that of an ``AppRunner`` that has been set up."""
+    """For use by the event loop's thread alone. ``server`` is that of a ``ServerRunner`` that has been set up."""
 
     def __init__(self, server: web.Server, site: Site, tls: Tls) -> None:
         self._server = server

@@ -27,7 +27,7 @@ _DECIMAL = re.compile(r"[0-9]{1,99}", re.ASCII)
 
 
 async def description(call: Call) -> web.Response:
-    document = call.service.hal[call.context_name, call.request.secure]
+    document = call.service.hal[call.match.context, call.request.secure]
     return represent(call.request, document, HAL)
 
 
@@ -44,7 +44,7 @@ async def revocation_list_der(call: Call) -> web.Response:
 
 
 async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
-    text = call.request.match_info["authority_key_id"]
+    text = call.match.parameter
     if not _DECIMAL.fullmatch(text):
         raise NotFound("A revocation list is named by the key identifier of its authority, a decimal number.")
     document = await call.run(call.context.lists.document, int(text), pem=pem)
@@ -132,7 +132,7 @@ async def _message(call: Call) -> SignedMessage:
 
 def _request_id(call: Call) -> RequestId:
     """The id in the path: Malformed if it is no decimal integer, NotFound if it cannot be one of ours."""
-    text = next(iter(call.request.match_info.values()))
+    text = call.match.parameter
     if not _DECIMAL.fullmatch(text):
         raise Malformed("The id of a request is a decimal number.")
     if int(text) > _REQUEST_ID_MAX or text != str(int(text)):

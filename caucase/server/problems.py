@@ -43,7 +43,6 @@ _SENTENCES = {
     405: "This method is not possible here.",
     408: "The request did not come in time.",
     414: "The URL is too long.",
-    417: "The expectation cannot be met.",
     431: "There are too many headers, or they are too large.",
     501: "The server does not know this way of transfer.",
     505: "The server speaks HTTP/1.1.",
@@ -55,15 +54,13 @@ def plain(status: int, sentence: str, headers: Mapping[str, str] | None = None) 
     return web.Response(status=status, text=sentence, headers={**_HEADERS.get(status, {}), **(headers or {})})
 
 
-def bare(status: int) -> web.Response:
+def bare(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer that tells no more than its status."""
-    return plain(status, _SENTENCES.get(status, "The server failed to answer."))
+    return plain(status, _SENTENCES.get(status, "The server failed to answer."), headers)
 
 
 def response_to(error: Exception) -> web.Response:
     """The answer to a request that raised ``error``. What only the operator should read is logged instead."""
-    if isinstance(error, web.HTTPException):
-        return _response_to_http(error)
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     if isinstance(error, errors.StoreError):
         _logger.error("%s", error)
@@ -72,15 +69,3 @@ def response_to(error: Exception) -> web.Response:
         _logger.error("A request failed.", exc_info=error)
         return bare(500)
     return plain(status, str(error))
-
-
-def _response_to_http(error: web.HTTPException) -> web.Response:
-    response = bare(error.status)
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        response.headers["Allow"] = allow(error)
-    return response
-
-
-def allow(refusal: web.HTTPMethodNotAllowed) -> str:
-    """What is possible at that path (RFC 9110 section 10.2.1)."""
-    return ", ".join(sorted({*refusal.allowed_methods, "OPTIONS"}))

@@ -16,7 +16,7 @@ from caucase.authority import Document
 _SLICE = 64 * 1024
 
 
-def represent(request: web.Request, document: Document, media_type: str) -> web.Response:
+def represent(request: web.BaseRequest, document: Document, media_type: str) -> web.Response:
     """The document, or 304 if the client has it already. Caches have to ask each time, which costs little."""
     headers = {
         "Cache-Control": "no-cache",
@@ -29,7 +29,7 @@ def represent(request: web.Request, document: Document, media_type: str) -> web.
     return web.Response(body=body, headers={"Content-Type": media_type, **headers})
 
 
-def _is_current(request: web.Request, document: Document) -> bool:
+def _is_current(request: web.BaseRequest, document: Document) -> bool:
     """Whether a condition says that the client's copy is good; If-None-Match goes first (section 13.2.2)."""
     tags = request.if_none_match
     if tags is not None:

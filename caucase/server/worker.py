@@ -20,7 +20,7 @@ from caucase.errors import CaucaseError, ConfigError, StoreError
 from caucase.host.events import Audit
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.jobs.maintenance import maintain
-from caucase.server.app import create_app, make_service
+from caucase.server.app import Application, make_service
 from caucase.server.channel import Ask, Channel, Closed, Connect, Lost, State
 from caucase.server.connections import Connections
 from caucase.server.limits import Limits, report_refusals
@@ -80,7 +80,7 @@ class Worker:
             logging.getLogger(ACCESS_LOGGER).setLevel(level)
         with Appliance(self._audit) as appliance, self._executor:
             state = self._configured(appliance)
-            runner = web.AppRunner(create_app(self._site), handle_signals=False)
+            runner = web.ServerRunner(web.Server(Application(self._site).answer))
             await runner.setup()
             assert runner.server is not None, "it has been set up"
             connections = Connections(runner.server, self._site, self._tls)

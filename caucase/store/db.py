@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import queue
 import sqlite3
@@ -200,15 +201,20 @@ class Database:
 
     def _write_batches(self) -> None:
         connection: sqlite3.Connection | None = None
-        while batch := self._next_batch():
-            try:
-                if connection is None:
-                    connection = self._connect()
-                self._commit(connection, batch)
-            except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it, whatever it is
-                for job in batch:
-                    if not job.future.done():
-                        job.future.set_exception(store_error(self.path, error))
+        with _Turn(self.path) as turn:
+            while first := self._queue.get():
+                batch = [first]
+                try:
+                    with turn.taken():
+                        # Whatever came while another process had its turn shares this one.
+                        self._gather(batch)
+                        if connection is None:
+                            connection = self._connect()
+                        self._commit(connection, batch)
+                except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it, whatever it is
+                    for job in batch:
+                        if not job.future.done():
+                            job.future.set_exception(store_error(self.path, error))
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
         """Run a batch in one transaction; each result is set only after the commit.
@@ -240,19 +246,46 @@ class Database:
             else:
                 job.future.set_exception(failure)
 
-    def _next_batch(self) -> list[_Write]:
-        """At least one write, and whatever else is waiting; empty when there will be no more."""
-        batch = []
+    def _gather(self, batch: list[_Write]) -> None:
+        """Add what else is waiting."""
         with contextlib.suppress(queue.Empty):
-            job = self._queue.get()
-            while job is not None:
-                batch.append(job)
-                if len(batch) == _BATCH_LIMIT:
-                    return batch
+            while len(batch) < _BATCH_LIMIT:
                 job = self._queue.get_nowait()
-            if batch:
-                self._queue.put(None)  # the end again, for the next call
-        return batch
+                if job is None:
+                    self._queue.put(None)  # the end again, for the next call
+                    return
+                batch.append(job)
+
+
+class _Turn:
+    """Whose turn it is to write, among the processes that have the same database open.
+
+    SQLite lets one write, too, but the others ask again and again, with longer and longer pauses; here the next one
+    is woken (flock(2)). A file of its own: SQLite's locks on the database would go with any descriptor that is closed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + "-turn")
+        self._descriptor = -1
+
+    def __enter__(self) -> _Turn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Wait for the turn, and have it. OSError if the file cannot be made."""
+        if self._descriptor < 0:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = os.open(self._path, flags, stat.S_IRUSR | stat.S_IWUSR)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 def schema_versions(path: Path) -> tuple[int, int]:
@@ -282,6 +315,8 @@ def store_errors(path: Path) -> Iterator[None]:
 
 def store_error(path: Path, error: Exception) -> Exception:
     """What SQLite says of the database at ``path``, as StoreError; any other exception as it is."""
+    if isinstance(error, OSError):
+        return StoreError(f"The database {path} cannot be used: {error.strerror}.")
     if not isinstance(error, sqlite3.Error):
         return error
     told = StoreError(f"The database {path} cannot be used: {error}.")

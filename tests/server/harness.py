@@ -21,7 +21,7 @@ from caucase.authority import AuditEvent, Authority
 from caucase.config.schema import ServerConfig
 from caucase.core.keys import KeyType
 from caucase.core.netloc import NetLoc
-from caucase.server.app import create_app, make_service
+from caucase.server.app import Application, make_service
 from caucase.server.connections import Connections
 from caucase.server.limits import Kind
 from caucase.server.site import Site
@@ -142,8 +142,8 @@ def running(folder: Path) -> Iterator[Server]:
             https.close()
 
 
-async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket) -> web.AppRunner:
-    runner = web.AppRunner(create_app(site))
+async def _serve(site: Site, tls: Tls, http: socket.socket, https: socket.socket) -> web.ServerRunner:
+    runner = web.ServerRunner(web.Server(Application(site).answer))
     await runner.setup()
     assert runner.server is not None
     connections = Connections(runner.server, site, tls)
@@ -161,7 +161,7 @@ async def _accept(connections: Connections, listener: socket.socket, *, secure: 
         connections.serve(connection, secure=secure, gone=lambda: None)
 
 
-async def _end(runner: web.AppRunner) -> None:
+async def _end(runner: web.ServerRunner) -> None:
     await runner.cleanup()
     # What is still there waits for clients that have gone.
     rest = asyncio.all_tasks() - {asyncio.current_task()}
