@@ -221,6 +221,13 @@ def test_who_reads_slowly_gets_it_all(impatient: Server, large_list: int) -> Non
     assert impatient.refusals == []
 
 
+def test_ranges_are_not_taken_apart(impatient: Server, large_list: int) -> None:
+    """A thousand overlapping ones would be a thousand times as much."""
+    ranges = "bytes=0-" + ",5-{}" * 1000
+    answer = impatient.client.get("/cas/crl", {"Range": ranges.format(*range(6, 1006))})
+    assert len(answer.expect(200).body) == large_list
+
+
 def resident() -> int:
     """Bytes of memory of this process, where the server is."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
