@@ -59,7 +59,6 @@ SHOWN = {
     "NewRequest.digest",
     "NewRequest.csr",
     "RevocationRow.entry",
-    "CrlRow.der",
     "Position.hash",
 }
 

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
+
+# Of a long document, so much is in memory for each reader, however slowly it reads.
+_SLICE = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """``etag``: a strong validator with its quotes. ``last_modified``: aware."""
+    """``size``: of its body in bytes. ``etag``: a strong validator with its quotes. ``last_modified``: aware.
 
-    body: bytes
+    ``slices``: gives the body, piece by piece. StoreError if it has been replaced twice in the meantime.
+    """
+
+    size: int
     etag: str
     last_modified: datetime
+    slices: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, body: bytes, last_modified: datetime) -> Document:
-        digest = hashlib.sha256(body).hexdigest()
-        return cls(body=body, etag=f'"{digest[:32]}"', last_modified=last_modified)
+    def of(cls, body: bytes, last_modified: datetime, etag: str = "") -> Document:
+        """One that is in memory. ``etag``: if not derived from the body."""
+        etag = etag or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+        def slices() -> Iterator[bytes]:
+            for start in range(0, len(body), _SLICE):
+                yield body[start : start + _SLICE]
+
+        return cls(size=len(body), etag=etag, last_modified=last_modified, slices=slices)
+
+    @property
+    def body(self) -> bytes:
+        """All of it."""
+        return b"".join(self.slices())

@@ -103,6 +103,6 @@ def _of_link(name: ContextName, old: CaRow, new: CaRow) -> Iterator[str]:
 
 def _of_numbers(transaction: Transaction, name: ContextName) -> Iterator[str]:
     newest = settings.counter(transaction, name, settings.CRL_NUMBER)
-    for dates in revocations.select_dates(transaction, name):
+    for dates in revocations.select_lists(transaction, name):
         if dates.number > newest:
             yield f"The {name.upper()} list {dates.number} is newer than the last number, {newest}."

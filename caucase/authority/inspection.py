@@ -25,7 +25,7 @@ from caucase.core.x509 import (
 )
 from caucase.errors import ConfigError, StoreError
 from caucase.store import Database, Transaction, requests, revocations, settings
-from caucase.store.revocations import CrlDates
+from caucase.store.revocations import PublishedList
 from caucase.store.schema import from_seconds
 
 
@@ -88,7 +88,7 @@ def _context_status(transaction: Transaction, keyring: Keyring, now: datetime) -
     name = keyring.name
     cas, successor_due = keyring.status(transaction, now)
     valid = {ca.key_id for ca in keyring.snapshot(transaction).valid(now)}
-    lists = [row for row in revocations.select_dates(transaction, name) if row.issuer in valid]
+    lists = [row for row in revocations.select_lists(transaction, name) if row.issuer in valid]
     return ContextStatus(
         name=name,
         cas=cas,
@@ -98,7 +98,7 @@ def _context_status(transaction: Transaction, keyring: Keyring, now: datetime) -
     )
 
 
-def _list_status(row: CrlDates, life: timedelta) -> ListStatus:
+def _list_status(row: PublishedList, life: timedelta) -> ListStatus:
     this_update = from_seconds(row.this_update)
     return ListStatus(
         issuer=row.issuer,

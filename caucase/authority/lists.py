@@ -1,14 +1,16 @@
 """Revocation: which serials are revoked, and the lists that say so.
 
-A list is stored when it is made and served from memory while its number is the newest. It is made again on
-demand: after a revocation, and from half its life on. Each CA's list names what that CA issued, and serials
-whose issuer nobody knows.
+A list is stored in parts when it is made, and read part by part while it is sent. It is made again on demand: after a
+revocation, and from half its life on. Each CA's list names what that CA issued, and serials whose issuer nobody knows.
 """
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -22,12 +24,23 @@ from caucase.authority.policy import CRL_PERIODS
 from caucase.authority.use_case import Work
 from caucase.clock import Clock
 from caucase.core import crl
+from caucase.core.issue import Signer
 from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import CRL, KeyId, Serial, not_after, revocation_date, to_pem
-from caucase.errors import AlreadyRevoked, NotFound
+from caucase.core.x509 import (
+    CRL,
+    PEM_LINE_BYTES,
+    KeyId,
+    Serial,
+    not_after,
+    pem_pieces,
+    pem_size,
+    revocation_date,
+    to_pem,
+)
+from caucase.errors import AlreadyRevoked, NotFound, StoreError
 from caucase.store import Database, Transaction, record, revocations, settings
-from caucase.store.revocations import CrlDates
+from caucase.store.revocations import PublishedList
 from caucase.store.schema import from_seconds
 
 # Shares of a list's life. The timer's job comes first, so that nobody who asks has to wait for a signature, so early
@@ -36,6 +49,12 @@ _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
+# Bytes of a list that are stored, and read, at once: a transaction of milliseconds. PEM lines end where a part does.
+_PART = 8192 * PEM_LINE_BYTES
+# Lists of no more than one part are kept in memory, so many of them.
+_SHORT_LISTS = 8
+# When a list that is not complete will never be.
+_ORPHAN_AGE = timedelta(days=1)
 # Who revoked what is on somebody's list: nobody here.
 _IMPORTED = "an imported list"
 
@@ -50,8 +69,7 @@ class RevocationLists:
         self._clock = clock
         self._audit = audit
         self._making = threading.Lock()
-        self._ready: dict[tuple[KeyId, int, bool], Document] = {}
-        self._all: tuple[tuple[Document, ...], Document] | None = None
+        self._short: dict[int, bytes] = {}
 
     @property
     def life(self) -> timedelta:
@@ -152,40 +170,73 @@ class RevocationLists:
     def all_documents(self) -> Document:
         """The lists of all valid CAs, PEM, oldest CA first."""
         valid = self._keyring.ensure(self._clock()).valid(self._clock())
-        parts = tuple(self._documents(valid, pem=True))
-        cached = self._all
-        if cached is None or cached[0] != parts:
-            body = b"".join(part.body for part in parts)
-            whole = Document.of(body, max(part.last_modified for part in parts))
-            cached = self._all = (parts, whole)
-        return cached[1]
+        parts = self._documents(valid, pem=True)
+        if len(parts) == 1:
+            return parts[0]
+        names = "".join(part.etag for part in parts)
+        return Document(
+            size=sum(part.size for part in parts),
+            etag=f'"{hashlib.sha256(names.encode("ascii")).hexdigest()[:32]}"',
+            last_modified=max(part.last_modified for part in parts),
+            slices=lambda: itertools.chain.from_iterable(part.slices() for part in parts),
+        )
 
-    def refresh(self, now: datetime, *, at: float = _REFRESH_ON_DEMAND) -> None:
+    def is_stale(self) -> bool:
+        """Whether whoever asks now has to wait until a list is made."""
+        return self._is_stale(self._clock(), _REFRESH_ON_DEMAND)
+
+    def refresh(self, now: datetime | None = None, *, at: float = _REFRESH_ON_DEMAND) -> None:
         """Make every list again that is missing, out of date, or older than this share of its life."""
+        now = self._clock() if now is None else now
         if self._is_stale(now, at):
             with self._making:
                 if self._is_stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now, at)
 
+    def forget_orphans(self) -> None:
+        """Forget what is left of lists that were never completed, and of those of former CAs."""
+        before = int((self._clock() - _ORPHAN_AGE).timestamp())
+        with self._database.read() as transaction:
+            versions = revocations.orphans(transaction, before)
+        for version in versions:
+            self._forget(version)
+
     def _documents(self, cas: Sequence[Ca], *, pem: bool) -> list[Document]:
-        self.refresh(self._clock())
+        self.refresh()
         with self._database.read() as transaction:
             stored = self._stored(transaction)
-            return [self._document(transaction, ca.key_id, stored[ca.key_id].number, pem=pem) for ca in cas]
+            return [self._document(transaction, stored[ca.key_id], pem=pem) for ca in cas]
 
-    def _document(self, transaction: Transaction, issuer: KeyId, number: int, *, pem: bool) -> Document:
-        key = (issuer, number, pem)
-        document = self._ready.get(key)
-        if document is None:
-            row = revocations.select_list(transaction, self._context, issuer)
-            assert row is not None  # its number was read in the same transaction
-            body = to_pem(row.der, CRL) if pem else row.der
-            document = Document.of(body, from_seconds(row.this_update))
-            outdated = [old for old in list(self._ready) if old[0] == issuer and old[1] != number]
-            for old in outdated:
-                self._ready.pop(old, None)
-            self._ready[key] = document
-        return document
+    def _document(self, transaction: Transaction, published: PublishedList, *, pem: bool) -> Document:
+        form = "pem" if pem else "der"
+        # A number is never used for two lists of a CA.
+        etag = f'"{published.issuer.hex()}-{published.number}-{form}"'
+        last_modified = from_seconds(published.this_update)
+        if published.size <= _PART:
+            der = self._short.get(published.version)
+            if der is None:
+                if len(self._short) >= _SHORT_LISTS:
+                    self._short = {}
+                der = revocations.select_part(transaction, published.version, 0)
+                assert der is not None  # its version was read in the same transaction
+                self._short[published.version] = der
+            return Document.of(to_pem(der, CRL) if pem else der, last_modified, etag)
+        parts = partial(self._parts, published)
+        return Document(
+            size=pem_size(published.size, CRL) if pem else published.size,
+            etag=etag,
+            last_modified=last_modified,
+            slices=(lambda: pem_pieces(parts(), CRL)) if pem else parts,
+        )
+
+    def _parts(self, published: PublishedList) -> Iterator[bytes]:
+        """A list in DER, part by part; nobody holds more than one, nor a transaction in between."""
+        for number in range(-(-published.size // _PART)):
+            with self._database.read() as transaction:
+                part = revocations.select_part(transaction, published.version, number)
+            if part is None:
+                raise StoreError("The revocation list has been replaced twice in the meantime.")
+            yield part
 
     def _is_stale(self, now: datetime, at: float) -> bool:
         with self._database.read() as transaction:
@@ -198,15 +249,15 @@ class RevocationLists:
         current = self._keyring.snapshot(transaction)
         return any(self._needs_list(stored.get(ca.key_id), newest, now, at) for ca in current.valid(now))
 
-    def _needs_list(self, stored: CrlDates | None, newest: int, now: datetime, at: float) -> bool:
+    def _needs_list(self, stored: PublishedList | None, newest: int, now: datetime, at: float) -> bool:
         if stored is None or stored.number < newest:
             return True
         age = now - from_seconds(stored.this_update)
         # One from the future (the clock was put back) is refused by relying parties whose clocks are right.
         return age < timedelta() or age >= self.life * at
 
-    def _stored(self, transaction: Transaction) -> dict[KeyId, CrlDates]:
-        return {dates.issuer: dates for dates in revocations.select_dates(transaction, self._context)}
+    def _stored(self, transaction: Transaction) -> dict[KeyId, PublishedList]:
+        return {one.issuer: one for one in revocations.select_lists(transaction, self._context)}
 
     def _publish(self, now: datetime, at: float) -> None:
         """Number, sign and store new lists. A number is never used for two different lists of a CA."""
@@ -230,31 +281,54 @@ class RevocationLists:
             return
         with self._database.read() as transaction:
             number = settings.counter(transaction, self._context, settings.CRL_NUMBER)
-            contents = [
-                (ca, list(revocations.entries(transaction, self._context, ca.key_id, int(now.timestamp()))))
-                for ca in self._keyring.snapshot(transaction).valid(now)
-            ]
-        for ca, entries in contents:
-            row = self._signed(ca, entries, number, now)
-            if self._database.write(partial(revocations.publish, context=self._context, row=row)):
+            current = self._keyring.snapshot(transaction)
+        for ca in current.valid(now):
+            signer = self._keyring.signer_of(ca)
+            with self._database.read() as transaction:
+                der = self._signed(transaction, signer, number, now)
+            if self._store(ca, der, number, now):
                 self._audit(
                     AuditEvent.CRL_PUBLISHED, context=self._context, key_id=ca.key_id.hex(), number=number
                 )
 
-    def _signed(self, ca: Ca, entries: list[bytes], number: int, now: datetime) -> revocations.CrlRow:
-        this_update = now.replace(microsecond=0) - BACKDATE
-        next_update = this_update + self.life
-        der = crl.build_crl(
-            self._keyring.signer_of(ca),
-            entries,
+    def _signed(self, transaction: Transaction, signer: Signer, number: int, now: datetime) -> bytes:
+        this_update = _this_update(now)
+        return crl.build_crl(
+            signer,
+            revocations.entries(transaction, self._context, signer.key_id, int(now.timestamp())),
             number=number,
             this_update=this_update,
-            next_update=next_update,
+            next_update=this_update + self.life,
         )
-        return revocations.CrlRow(
+
+    def _store(self, ca: Ca, der: bytes, number: int, now: datetime) -> bool:
+        """Publish a list; False if another process was faster. No transaction is longer than one part of it."""
+        version, made_at = secrets.randbits(62), int(now.timestamp())
+        for part, start in enumerate(range(0, len(der), _PART)):
+            data = der[start : start + _PART]
+            self._database.write(
+                partial(revocations.insert_part, version=version, part=part, made_at=made_at, data=data)
+            )
+        this_update = _this_update(now)
+        row = PublishedList(
             issuer=ca.key_id,
             number=number,
             this_update=int(this_update.timestamp()),
-            next_update=int(next_update.timestamp()),
-            der=der,
+            next_update=int((this_update + self.life).timestamp()),
+            size=len(der),
+            version=version,
         )
+        is_published, unused = self._database.write(
+            partial(revocations.publish, context=self._context, row=row)
+        )
+        if unused is not None:
+            self._forget(unused)
+        return is_published
+
+    def _forget(self, version: int) -> None:
+        while self._database.write(partial(revocations.delete_part, version=version)):
+            pass
+
+
+def _this_update(now: datetime) -> datetime:
+    return now.replace(microsecond=0) - BACKDATE

@@ -34,20 +34,21 @@ def build_crl(
     if isinstance(signer.key, ed25519.Ed25519PrivateKey):
         raise TypeError("an Ed25519 key signs no list: relying parties of today could not check it")
     algorithm = algorithm_identifier(signer.key)
-    revoked = b"".join(entries)
+    revoked = bytearray()
+    for entry in entries:
+        revoked += entry
     extensions = (
         der.extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False),
         der.extension(x509.CRLNumber(number), critical=False),
     )
-    tbs = der.tlv(
-        der.SEQUENCE,
+    fields: list[bytes | bytearray] = [
         _V2,
         algorithm,
         subject(signer.certificate).public_bytes(),
         der.time(this_update),
         der.time(next_update),
-        # Section 5.1.2.6: absent, not empty, when nothing is revoked.
-        der.tlv(der.SEQUENCE, revoked) if revoked else b"",
-        der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)),
-    )
-    return signed(signer.key, tbs, algorithm)
+    ]
+    if revoked:  # section 5.1.2.6: absent, not empty, when nothing is revoked
+        fields += [der.header(der.SEQUENCE, len(revoked)), revoked]
+    fields.append(der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)))
+    return signed(signer.key, [der.header(der.SEQUENCE, sum(map(len, fields))), *fields], algorithm)

@@ -25,15 +25,17 @@ def explicit(number: int) -> int:
     return 0xA0 | number
 
 
-def tlv(tag: int, *contents: bytes) -> bytes:
+def tlv(tag: int, *contents: bytes | bytearray) -> bytes:
     """X.690 section 8.1: tag, definite length, contents."""
-    length = sum(map(len, contents))
+    return b"".join((header(tag, sum(map(len, contents))), *contents))
+
+
+def header(tag: int, length: int) -> bytes:
+    """Tag and length of an element, before so many bytes of contents."""
     if length < 0x80:
-        header = bytes((tag, length))
-    else:
-        octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-        header = bytes((tag, 0x80 | len(octets))) + octets
-    return b"".join((header, *contents))
+        return bytes((tag, length))
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets
 
 
 def integer(value: int) -> bytes:

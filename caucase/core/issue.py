@@ -149,4 +149,4 @@ def _signed(
         if extensions
         else b"",
     )
-    return signed(signing_key, tbs, algorithm)
+    return signed(signing_key, (tbs,), algorithm)

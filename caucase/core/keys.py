@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -98,11 +99,14 @@ def check_strength(key: object) -> KeyType:
     return kind
 
 
-def digested(data: bytes, algorithm: hashes.HashAlgorithm) -> tuple[bytes, Prehashed]:
+def digested(pieces: Sequence[bytes | bytearray], algorithm: hashes.HashAlgorithm) -> tuple[bytes, Prehashed]:
     """The digest of what is signed or checked, and what says that it is one: hashlib takes a tenth of the time that
     ``cryptography`` 38 needs to hash a few hundred bytes.
     """
-    return hashlib.new(algorithm.name, data).digest(), Prehashed(algorithm)
+    digest = hashlib.new(algorithm.name)
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest(), Prehashed(algorithm)
 
 
 def signature_hash(key: PrivateKey | PublicKey) -> SignatureHash | None:

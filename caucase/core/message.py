@@ -72,7 +72,7 @@ class SignedMessage:
             if isinstance(key, ed25519.Ed25519PublicKey):
                 key.verify(self.signature, signed)
             else:
-                value, prehashed = digested(signed, digest)
+                value, prehashed = digested((signed,), digest)
                 if isinstance(key, rsa.RSAPublicKey):
                     key.verify(self.signature, value, _pss(digest), prehashed)
                 else:

@@ -5,6 +5,8 @@ Which key signs what is decided elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -20,12 +22,13 @@ _ECDSA = {
 _NULL = der.tlv(der.NULL)
 
 
-def signed(key: PrivateKey, to_be_signed: bytes, algorithm: bytes) -> bytes:
+def signed(key: PrivateKey, to_be_signed: Sequence[bytes | bytearray], algorithm: bytes) -> bytes:
     """RFC 5280 sections 4.1 and 5.1: what is signed, how, and the signature, in DER.
 
-    ``algorithm``: of that key, as it is named in ``to_be_signed`` too.
+    ``to_be_signed`` may be in pieces, so that what is large is copied once. ``algorithm``: of that key, as it is named
+    in ``to_be_signed`` too.
     """
-    return der.tlv(der.SEQUENCE, to_be_signed, algorithm, der.bit_string(_signature(key, to_be_signed)))
+    return der.tlv(der.SEQUENCE, *to_be_signed, algorithm, der.bit_string(_signature(key, to_be_signed)))
 
 
 def algorithm_identifier(key: PrivateKey) -> bytes:
@@ -37,12 +40,12 @@ def algorithm_identifier(key: PrivateKey) -> bytes:
     return der.tlv(der.SEQUENCE, der.oid(oid))
 
 
-def _signature(key: PrivateKey, data: bytes) -> bytes:
+def _signature(key: PrivateKey, pieces: Sequence[bytes | bytearray]) -> bytes:
     digest = signature_hash(key)
     if isinstance(key, ed25519.Ed25519PrivateKey) or digest is None:
         assert isinstance(key, ed25519.Ed25519PrivateKey)
-        return key.sign(data)
-    value, prehashed = digested(data, digest)
+        return key.sign(b"".join(pieces))
+    value, prehashed = digested(pieces, digest)
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(value, padding.PKCS1v15(), prehashed)
     return key.sign(value, ec.ECDSA(prehashed))

@@ -15,7 +15,7 @@ import functools
 import hashlib
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NewType, TypeVar
 
@@ -35,6 +35,8 @@ Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets
 
 SERIAL_MAX = 2**159 - 1
 _PEM_LINE = 64  # RFC 7468 section 2
+PEM_LINE_BYTES = _PEM_LINE * 3 // 4
+_PEM_PIECE = 1024 * PEM_LINE_BYTES
 PEM_LIMIT = 64 * 1024  # characters of one request or certificate: far more than any real one
 
 _A_REQUEST = "certificate signing request"
@@ -236,10 +238,24 @@ def _dump_key(key: PrivateKey, encoding: serialization.Encoding) -> bytes:
 
 def to_pem(der: bytes, label: str) -> bytes:
     """The PEM form of something in DER (RFC 7468)."""
-    text = base64.b64encode(der)
-    lines = [text[start : start + _PEM_LINE] for start in range(0, len(text), _PEM_LINE)]
-    name = label.encode("ascii")
-    return b"-----BEGIN " + name + b"-----\n" + b"\n".join(lines) + b"\n-----END " + name + b"-----\n"
+    return b"".join(pem_pieces((der,), label))
+
+
+def pem_pieces(parts: Iterable[bytes], label: str) -> Iterator[bytes]:
+    """The PEM form of something in DER that comes in parts, each but the last of a multiple of ``PEM_LINE_BYTES``."""
+    yield f"-----BEGIN {label}-----\n".encode("ascii")
+    for part in parts:
+        for start in range(0, len(part), _PEM_PIECE):
+            text = base64.b64encode(part[start : start + _PEM_PIECE])
+            yield b"".join(text[line : line + _PEM_LINE] + b"\n" for line in range(0, len(text), _PEM_LINE))
+    yield f"-----END {label}-----\n".encode("ascii")
+
+
+def pem_size(size: int, label: str) -> int:
+    """The size of the PEM form of something that has so many bytes in DER."""
+    characters = (size + 2) // 3 * 4
+    lines = -(-characters // _PEM_LINE)
+    return len("-----BEGIN -----\n-----END -----\n") + 2 * len(label) + characters + lines
 
 
 def dump_pem(
@@ -476,7 +492,7 @@ def _verifies(
             key.verify(signed.signature, data)
             return True
         assert algorithm is not None
-        digest, prehashed = digested(data, algorithm)
+        digest, prehashed = digested((data,), algorithm)
         if isinstance(key, rsa.RSAPublicKey):
             key.verify(signed.signature, digest, padding.PKCS1v15(), prehashed)
         else:

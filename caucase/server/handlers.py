@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from caucase.authority import RequestId
+from caucase.authority import RequestId, RevocationLists
 from caucase.core import message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
@@ -32,7 +32,8 @@ async def description(call: Call) -> web.Response:
 
 
 async def revocation_lists(call: Call) -> web.Response:
-    return represent(call.request, await call.run(call.context.lists.all_documents), CRL)
+    lists = await _fresh_lists(call)
+    return represent(call.request, lists.all_documents(), CRL)
 
 
 async def revocation_list_pem(call: Call) -> web.Response:
@@ -47,8 +48,16 @@ async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
     text = call.match.parameter
     if not _DECIMAL.fullmatch(text):
         raise NotFound("A revocation list is named by the key identifier of its authority, a decimal number.")
-    document = await call.run(call.context.lists.document, int(text), pem=pem)
-    return represent(call.request, document, CRL)
+    lists = await _fresh_lists(call)
+    return represent(call.request, lists.document(int(text), pem=pem), CRL)
+
+
+async def _fresh_lists(call: Call) -> RevocationLists:
+    """The lists of the context, after those that are due have been made, which can take a while."""
+    lists = call.context.lists
+    if lists.is_stale():
+        await call.run(lists.refresh)
+    return lists
 
 
 async def ca_certificate(call: Call) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC
 from email.utils import format_datetime
 
@@ -12,8 +11,8 @@ from aiohttp.payload import Payload
 
 from caucase.authority import Document
 
-# As much of a long list as is in memory a second time, however slowly the client reads.
-_SLICE = 64 * 1024
+# Bytes; what is longer is sent slice by slice.
+_WHOLE = 64 * 1024
 
 
 def represent(request: web.BaseRequest, document: Document, media_type: str) -> web.Response:
@@ -25,7 +24,7 @@ def represent(request: web.BaseRequest, document: Document, media_type: str) -> 
     }
     if _is_current(request, document):
         return web.Response(status=304, headers=headers)
-    body = document.body if len(document.body) <= _SLICE else _Slices(document.body)
+    body = document.body if document.size <= _WHOLE else _Slices(document)
     return web.Response(body=body, headers={"Content-Type": media_type, **headers})
 
 
@@ -39,22 +38,17 @@ def _is_current(request: web.BaseRequest, document: Document) -> bool:
 
 
 class _Slices(Payload):
-    """A long body, sent slice by slice as the client takes it."""
+    """A long document, sent slice by slice as the client takes it."""
 
-    _value: bytes
+    _value: Document
 
-    def __init__(self, body: bytes) -> None:
-        super().__init__(body)
-        self._size = len(body)
+    def __init__(self, document: Document) -> None:
+        super().__init__(document)
+        self._size = document.size
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._value.decode(encoding, errors)
+        return self._value.body.decode(encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        for part in self._parts():
-            await writer.write(part)  # type: ignore[arg-type]  # takes any buffer, whatever its hint says
-
-    def _parts(self) -> Iterator[memoryview]:
-        view = memoryview(self._value)
-        for start in range(0, len(view), _SLICE):
-            yield view[start : start + _SLICE]
+        for part in self._value.slices():
+            await writer.write(part)

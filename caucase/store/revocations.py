@@ -27,20 +27,17 @@ class RevocationRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrlDates:
-    """What is known of a published list without reading it. Dates in Unix seconds."""
+class PublishedList:
+    """What is known of a published list without reading it. Dates in Unix seconds. ``size``: in bytes, of its DER.
+    ``version``: what its parts are called.
+    """
 
     issuer: KeyId
     number: int
     this_update: int
     next_update: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class CrlRow(CrlDates):
-    """A published list."""
-
-    der: bytes
+    size: int
+    version: int
 
 
 def is_revoked(transaction: Transaction, context: str, serial: Serial, issuer: KeyId | None = None) -> bool:
@@ -76,38 +73,72 @@ def entries(transaction: Transaction, context: str, issuer: KeyId, now: int) -> 
     return (entry for (entry,) in rows)
 
 
-def select_dates(transaction: Transaction, context: str) -> list[CrlDates]:
-    """Number and dates of each stored list."""
+def select_lists(transaction: Transaction, context: str) -> list[PublishedList]:
+    """Each stored list."""
     rows = transaction.execute(
-        "SELECT issuer, number, this_update, next_update FROM crl WHERE context = ? ORDER BY rowid",
+        "SELECT issuer, number, this_update, next_update, size, version FROM crl WHERE context = ? ORDER BY rowid",
         (context,),
     )
     return [
-        CrlDates(issuer=KeyId(issuer), number=number, this_update=this_update, next_update=next_update)
-        for issuer, number, this_update, next_update in rows
+        PublishedList(
+            issuer=KeyId(issuer),
+            number=number,
+            this_update=this_update,
+            next_update=next_update,
+            size=size,
+            version=version,
+        )
+        for issuer, number, this_update, next_update, size, version in rows
     ]
 
 
-def select_list(transaction: Transaction, context: str, issuer: KeyId) -> CrlRow | None:
+def select_part(transaction: Transaction, version: int, part: int) -> bytes | None:
     row = transaction.execute(
-        "SELECT number, this_update, next_update, der FROM crl WHERE context = ? AND issuer = ?",
-        (context, issuer),
+        "SELECT data FROM crl_part WHERE version = ? AND part = ?", (version, part)
     ).fetchone()
-    if row is None:
-        return None
-    number, this_update, next_update, der = row
-    return CrlRow(issuer=issuer, number=number, this_update=this_update, next_update=next_update, der=der)
+    return None if row is None else row[0]
 
 
-def publish(transaction: Transaction, context: str, row: CrlRow) -> bool:
-    """Make this the CA's newest list; False if there is one with this number or a later one already."""
+def insert_part(transaction: Transaction, version: int, part: int, made_at: int, data: bytes) -> None:
+    transaction.execute("INSERT INTO crl_part VALUES (?, ?, ?, ?)", (version, part, made_at, data))
+
+
+def publish(transaction: Transaction, context: str, row: PublishedList) -> tuple[bool, int | None]:
+    """Make this the CA's newest list, all of whose parts are there; False if there is one with this number or a
+    later one already. And the version that nobody needs any more.
+    """
+    before = transaction.execute(
+        "SELECT previous FROM crl WHERE context = ? AND issuer = ?", (context, row.issuer)
+    ).fetchone()
     changed = transaction.execute(
-        "INSERT INTO crl VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET number = excluded.number,"
-        " this_update = excluded.this_update, next_update = excluded.next_update, der = excluded.der"
-        " WHERE excluded.number > crl.number",
-        (context, row.issuer, row.number, row.this_update, row.next_update, row.der),
+        "INSERT INTO crl VALUES (?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET number = excluded.number,"
+        " this_update = excluded.this_update, next_update = excluded.next_update, size = excluded.size,"
+        " version = excluded.version, previous = crl.version WHERE excluded.number > crl.number",
+        (context, row.issuer, row.number, row.this_update, row.next_update, row.size, row.version),
     ).rowcount
-    return changed == 1
+    if not changed:
+        return False, row.version
+    return True, None if before is None else before[0]
+
+
+def delete_part(transaction: Transaction, version: int) -> bool:
+    """Forget one part; False if there is none."""
+    return bool(
+        transaction.execute(
+            "DELETE FROM crl_part WHERE rowid IN (SELECT rowid FROM crl_part WHERE version = ? LIMIT 1)",
+            (version,),
+        ).rowcount
+    )
+
+
+def orphans(transaction: Transaction, before: int) -> list[int]:
+    """Versions that no list has, and that were made before: of lists that were never completed, and of former CAs."""
+    rows = transaction.execute(
+        "SELECT DISTINCT version FROM crl_part WHERE part = 0 AND made_at < ? AND version NOT IN"
+        " (SELECT version FROM crl UNION SELECT previous FROM crl WHERE previous IS NOT NULL)",
+        (before,),
+    )
+    return [version for (version,) in rows]
 
 
 def expired(transaction: Transaction, context: str, now: int, limit: int) -> list[tuple[str, str]]:

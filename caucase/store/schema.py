@@ -117,6 +117,30 @@ MIGRATIONS: tuple[Migration, ...] = (
     UPDATE request SET network = address;
     CREATE INDEX request_network ON request (context, network) WHERE certificate IS NULL;
     """,
+    """
+    -- The newest list of each CA, which is made again if there is none. version: which parts it has, of size bytes
+    -- together; previous: those of the list before, which somebody may still be reading.
+    DROP TABLE crl;
+    CREATE TABLE crl (
+        context TEXT NOT NULL,
+        issuer BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        this_update INTEGER NOT NULL,
+        next_update INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        previous INTEGER,
+        PRIMARY KEY (context, issuer)
+    );
+    -- A list in DER, in parts: each is written in a transaction of its own, and read when a reader wants it.
+    CREATE TABLE crl_part (
+        version INTEGER NOT NULL,
+        part INTEGER NOT NULL,
+        made_at INTEGER NOT NULL,
+        data BLOB NOT NULL,
+        PRIMARY KEY (version, part)
+    );
+    """,
 )
 
 

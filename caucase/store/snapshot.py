@@ -36,7 +36,7 @@ _FIRST_WITH_RECORD = 2  # the schema
 LINE_LIMIT = 1 << 20
 
 # Lists can be large and say nothing that other tables do not: they are made again.
-_LEFT_OUT = frozenset({"crl"})
+_LEFT_OUT = frozenset({"crl", "crl_part"})
 
 _Value: TypeAlias = int | str | bytes | None
 

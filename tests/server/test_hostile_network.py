@@ -156,19 +156,27 @@ def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.L
     assert caplog.text == ""
 
 
+def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[], None]) -> None:
+    """Every list has to be made first, by this."""
+    assert server.authority is not None
+    lists = server.authority.services.lists
+    document = Document.of(b"list", datetime.now(UTC))
+    monkeypatch.setattr(lists, "is_stale", lambda: True)
+    monkeypatch.setattr(lists, "refresh", make)
+    monkeypatch.setattr(lists, "all_documents", lambda: document)
+
+
 def test_who_has_gone_is_still_known_by_address(
     impatient: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Else it would look like one that has come over a Unix socket."""
     arrived, go_on = threading.Event(), threading.Event()
 
-    def wait() -> Document:
+    def wait() -> None:
         arrived.set()
         go_on.wait(SECONDS)
-        return Document.of(b"list", datetime.now(UTC))
 
-    assert impatient.authority is not None
-    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", wait)
+    slow_lists(impatient, monkeypatch, wait)
     caplog.set_level(logging.INFO, ACCESS_LOGGER)
     with connected(impatient) as connection:
         connection.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -254,12 +262,11 @@ def test_more_in_work_than_there_may_be(impatient: Server, monkeypatch: pytest.M
     assert impatient.authority is not None
     arrived, go_on = threading.Semaphore(0), threading.Event()
 
-    def wait() -> Document:
+    def wait() -> None:
         arrived.release()
         go_on.wait(SECONDS)
-        return Document.of(b"list", datetime.now(UTC))
 
-    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", wait)
+    slow_lists(impatient, monkeypatch, wait)
     with contextlib.ExitStack() as stack:
         busy = [stack.enter_context(connected(impatient)) for _ in range(2)]
         for one in busy:
