@@ -39,8 +39,8 @@ _GRACE = timedelta(days=31)
 
 # Rows that are deleted in one transaction: some milliseconds.
 PRUNE_BATCH = 100
-# Pauses are so many times as long as what was done before them, so that a process which waits for its turn finds one:
-# SQLite looks again after 1, 2, 5, 10 … milliseconds, and does not queue.
+# Pauses are so many times as long as what was done before them: the turn to write, and the disk, are others' for most
+# of the time, however slow it is.
 _PRUNE_PAUSE = 3
 
 # SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
