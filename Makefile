@@ -24,7 +24,7 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
-    python3-pytest-xdist python3-shtab scdoc testssl.sh wrk
+    python3-pytest-xdist python3-shtab scdoc slowhttptest testssl.sh wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.

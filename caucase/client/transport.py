@@ -55,8 +55,10 @@ _REFUSALS = {
         "The server knows no such thing.",
         "Is the URL right, and the id? What was rejected or decided is gone.",
     ),
+    408: ("The request did not reach the server in time.", "Is the network slow, or the server busy?"),
     409: ("This was done already: it is revoked, or there is a request with the same key.", ""),
     413: ("The server finds this too large.", ""),
+    429: ("The server has too many connections from this address.", "Try again a little later."),
     500: ("The server failed.", "Its journal says why: journalctl -u caucased."),
     503: ("The server is not ready.", "Its journal says why: journalctl -u caucased."),
     507: (

@@ -14,6 +14,7 @@ from typing import Any
 from caucase.config import values
 from caucase.config.setting import Setting
 from caucase.core.keys import KeyType
+from caucase.core.message import MESSAGE_LIMIT
 from caucase.core.netloc import NetLoc
 
 
@@ -165,9 +166,12 @@ class ServerConfig:
     limit_header_count: int = _option(values.whole(8, 1000), "64", "Headers of a request.", metavar="COUNT")
     # Paths are short; what can be long is where the consent page leads back to.
     limit_url_length: int = _option(values.whole(256, 1 << 16), "4096", "Bytes of a URL.", metavar="BYTES")
-    # The protocol's own limit.
+    # What the parser of messages takes: the largest is a renewal, with a certificate and a request of 64 KiB each.
     limit_body_size: int = _option(
-        values.whole(1 << 16, 10 << 20), "10485760", "Bytes of the body of a request.", metavar="BYTES"
+        values.whole(1 << 16, MESSAGE_LIMIT),
+        f"{MESSAGE_LIMIT}",
+        "Bytes of the body of a request.",
+        metavar="BYTES",
     )
     # What the parser of PEM takes: room for hundreds of names.
     limit_csr_size: int = _option(
@@ -203,7 +207,7 @@ class ServerConfig:
         "Requests that each worker process may have in work at once. One whose body is still coming is in none.",
         metavar="COUNT",
     )
-    # About 30 KiB of memory each; the unit allows twice as many files.
+    # Some 12 KiB of memory each, and 60 over TLS; the unit allows twice as many files.
     limit_connections: int = _option(
         values.whole(16, 1_000_000),
         "8192",

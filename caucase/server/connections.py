@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from asyncio import sslproto
 from collections.abc import Callable
 
 from aiohttp import web
@@ -14,6 +15,9 @@ from caucase.server.tls import Tls
 
 # A client that needs longer for its handshake is not one of ours.
 _HANDSHAKE_SECONDS = 10.0
+# Bytes that asyncio reads into, for each connection over TLS as long as it lasts; by itself it takes 256 KiB, which
+# would be five times as much as all the rest. A record of TLS has 16 KiB.
+_TLS_BUFFER = 20 * 1024
 # How often connections are looked at. One timer for all of them: one for each would cost more than many a request.
 _LOOK_SECONDS = 1.0
 
@@ -26,6 +30,7 @@ class Connections:
         self._site = site
         self._tls = tls
         self._is_watching = False
+        sslproto.SSLProtocol.max_size = _TLS_BUFFER
         self._loop = asyncio.get_running_loop()
         self._beginning: set[asyncio.Task[None]] = set()
 

@@ -127,7 +127,7 @@ async def revoke(call: Call) -> web.Response:
 async def _message(call: Call) -> SignedMessage:
     if not call.has_type(JSON):
         raise Malformed(f"A signed message must be sent as {JSON}, in UTF-8.")
-    return message.parse(await call.body(message.MESSAGE_LIMIT))
+    return message.parse(await call.body())
 
 
 def _request_id(call: Call) -> RequestId:

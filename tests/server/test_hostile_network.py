@@ -28,7 +28,7 @@ from caucase.server.limits import DEFAULT_LIMITS, RETRY_SECONDS, Kind
 from .harness import Server
 from .material import make
 from .process import Listeners, Process
-from .wire import ADDRESS, SECONDS, read_from
+from .wire import ADDRESS, SECONDS, insecure, read_from
 
 GET = b"GET /cas HTTP/1.1\r\nHost: x\r\n\r\n"
 SHORT = {"header_time": 0.3, "body_time": 0.4, "idle_time": 0.6, "send_time": 0.5}
@@ -219,6 +219,13 @@ def test_who_reads_slowly_gets_it_all(impatient: Server, large_list: int) -> Non
             if time.monotonic() - began < 1.5:
                 time.sleep(0.05)
     assert impatient.refusals == []
+
+
+def test_ranges_are_not_taken_apart(impatient: Server, large_list: int) -> None:
+    """A thousand overlapping ones would be a thousand times as much."""
+    ranges = "bytes=0-" + ",5-{}" * 1000
+    answer = impatient.client.get("/cas/crl", {"Range": ranges.format(*range(6, 1006))})
+    assert len(answer.expect(200).body) == large_list
 
 
 def resident() -> int:
@@ -456,6 +463,28 @@ def test_each_connection_ends_for_its_client(start: Callable[..., Process], list
         assert ask(first) == ask(second) == 200
         assert len(children(server.process.pid)) == 2
         assert everything(first) == everything(second) == b""
+
+
+def test_a_connection_over_tls_costs_little(start: Callable[..., Process], listeners: Listeners) -> None:
+    """asyncio's own buffers would be 50 MB for these."""
+    server, context = start(), insecure()
+
+    def used() -> int:
+        return sum(
+            int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+            for pid in children(server.process.pid)
+        )
+
+    def secure() -> socket.socket:
+        return context.wrap_socket(dial(listeners, name="https"))
+
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            assert ask(stack.enter_context(secure())) == 200
+        before = used()
+        for _ in range(200):
+            assert ask(stack.enter_context(secure())) == 200
+        assert used() - before < 200 * 100_000
 
 
 def children(pid: int) -> list[int]:

@@ -184,7 +184,7 @@ def test_every_limit_is_configured() -> None:
         ("limit_header_time", "0"),
         ("limit_body_time", "2h"),
         ("limit_header_size", "10"),
-        ("limit_body_size", "10485761"),
+        ("limit_body_size", "262145"),
         ("limit_connections", "0"),
         ("limit_pending_per_address", "-1"),
     ],

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,6 @@ class Rate:
     answers: float
     slowest: float
     trouble: str
-
-
-@pytest.fixture
-def seconds() -> float:
-    """``make soak`` says how long."""
-    return float(os.environ.get("CAUCASE_SOAK", "10"))
 
 
 @pytest.fixture
@@ -120,7 +114,7 @@ def slowhttptest(port: int, kind: str, path: str) -> str:
     )
 
 
-def test_honest_clients_notice_little(port: int, seconds: float, capsys: pytest.CaptureFixture[str]) -> None:
+def test_honest_clients_notice_little(port: int, seconds: float, tell: Callable[[str], None]) -> None:
     each = max(seconds / 2, 3)
     best = 0.0
     for _ in range(ROUNDS):
@@ -129,12 +123,11 @@ def test_honest_clients_notice_little(port: int, seconds: float, capsys: pytest.
         with attack(port):
             attacked = honest(port, each)
         best = max(best, attacked.answers / quiet.answers)
-        with capsys.disabled():
-            print(
-                f"\n{IDLE} idle, {SLOW} slow headers, {SLOW} slow bodies: 8 honest clients get {attacked.answers:.0f}"
-                f" answers/s, {quiet.answers:.0f} without ({attacked.answers / quiet.answers:.0%});"
-                f" slowest {attacked.slowest:.3f} s, {quiet.slowest:.3f} without"
-            )
+        tell(
+            f"{IDLE} idle, {SLOW} slow headers, {SLOW} slow bodies: 8 honest clients get {attacked.answers:.0f} answers/s,"
+            f" {quiet.answers:.0f} without ({attacked.answers / quiet.answers:.0%}); the slowest takes"
+            f" {attacked.slowest:.3f} s, {quiet.slowest:.3f} without"
+        )
         assert attacked.trouble == quiet.trouble == "{}"
         if best >= 0.8:
             return

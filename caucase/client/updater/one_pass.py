@@ -23,9 +23,9 @@ from caucase.host.secrecy import check_key
 _PAUSES = (1.0, 4.0)
 # No file takes so long to be written.
 _LEFTOVER_AGE = timedelta(hours=1)
-# Statuses that say that the server is not well, rather than that the request is not.
+# Statuses that say that the server, or the network, is not well, rather than that the request is not.
 _UNWELL = 500
-_TOO_MANY = 429
+_LATER = (408, 429)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +79,7 @@ def _one_pass(config: UpdaterConfig, around: Surroundings) -> Outcome:
         try:
             _carry_out(planned, config, now, around.changing, done)
         except (Unreachable, ServerRefused) as error:
-            if isinstance(error, ServerRefused) and not (
-                error.status >= _UNWELL or error.status == _TOO_MANY
-            ):
+            if isinstance(error, ServerRefused) and error.status < _UNWELL and error.status not in _LATER:
                 raise
             trouble = error
         else:

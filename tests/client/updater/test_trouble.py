@@ -90,6 +90,7 @@ TROUBLE = {
     "empty": lambda handler: handler.answer(200, b""),
     "500": lambda handler: handler.answer(500),
     "503": lambda handler: handler.answer(503, b"Not configured."),
+    "408": lambda handler: handler.answer(408, b"Too slow."),
     "429": lambda handler: handler.answer(429, b"Later."),
     "no HTTP": lambda handler: handler.wfile.write(b"220 mail.example.com ESMTP\r\n") and handler.reset(),
     "too slow": hang,
