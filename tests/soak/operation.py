@@ -6,7 +6,6 @@ No real disk fails at a commit of the test's choosing, so here a database's comm
 
 from __future__ import annotations
 
-import copy
 import functools
 import operator
 import sqlite3
@@ -16,7 +15,7 @@ from typing import Any
 
 from caucase.authority import Authority, ContextAuthority, UseCase
 from caucase.errors import CaucaseError
-from caucase.store import Database, Transaction
+from caucase.store import Database, Transaction, Write
 
 from .model import Context, Model
 
@@ -26,22 +25,17 @@ class FallibleDatabase(Database):
 
     fault: tuple[str, int] | None = None
 
-    def _commit(self, connection: Transaction, batch: Any) -> None:
+    def _run(self, connection: Transaction, batch: list[Write]) -> Any:
         if self.fault is None:
-            return super()._commit(connection, batch)
+            return super()._run(connection, batch)
         when, left = self.fault
-        self.fault = (when, left - 1)
-        if left != 1:
-            return super()._commit(connection, batch)
-        self.fault = None
-        if when == "before":
+        self.fault = None if left == 1 else (when, left - 1)
+        if left == 1 and when == "before":
             raise sqlite3.OperationalError("disk I/O error")
-        # It is on disk, and nobody hears of it.
-        results = [copy.copy(job) for job in batch]
-        for job in results:
-            job.future = type(job.future)()
-        super()._commit(connection, results)
-        raise sqlite3.OperationalError("killed")
+        outcomes = super()._run(connection, batch)
+        if left == 1:
+            raise sqlite3.OperationalError("killed")  # it is on disk, and nobody hears of it
+        return outcomes
 
 
 @dataclass(frozen=True, kw_only=True)
