@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[1]
 
 # What is shown of binary fields: certificates, requests, what is encrypted or signed, and digests.
 SHOWN = {
-    "Document.body",
+    "Issued.der",
     "PendingRequest.csr_pem",
     "PendingRequest.pem",
     "Answer.body",

@@ -12,11 +12,15 @@ from typing import Any, TypeAlias
 
 from caucase import clock
 from caucase.authority import Storage, Work, Write
+from caucase.errors import CaucaseError
 
-# Seconds. A commit that takes longer (a slow disk, another process that writes much) must not hold up those who only
-# read; and how long the disk is taken for slow then.
+# Seconds. A commit that takes longer (a slow disk) must not hold up those who only read; and how long the disk is taken
+# for slow then.
 _SLOW = 0.01
 _SLOW_FOR = 1.0
+# While another process writes: how soon it is tried again, and how often before the work goes to the other thread.
+_PAUSE = 0.0005
+_TRIES = 10
 
 Done: TypeAlias = Callable[[Any, Exception | None], None]
 """Called with the result, or with what was raised instead."""
@@ -29,6 +33,7 @@ class Committer:
         self._storage = storage
         self._batch: list[Write] = []
         self._seen = 0
+        self._tries = 0
         self._slow_until = 0.0
 
     def commit(self, work: Work, done: Done) -> None:
@@ -47,12 +52,30 @@ class Committer:
             self._seen = len(self._batch)
             asyncio.get_running_loop().call_soon(self._commit_if_complete)
             return
+        # Whoever is told may have more to commit.
         batch, self._batch = self._batch, []
         began = clock.monotonic()
-        self._storage.commit(batch)
+        if not self._storage.commit(batch):
+            self._batch = batch
+            self._try_again()
+            return
+        self._tries = 0
         ended = clock.monotonic()
         if ended - began > _SLOW:
             self._slow_until = ended + _SLOW_FOR
+
+    def _try_again(self) -> None:
+        """Another process is writing, which usually takes less than a request does."""
+        self._tries += 1
+        if self._tries < _TRIES:
+            asyncio.get_running_loop().call_later(_PAUSE, self._commit_if_complete)
+            return
+        batch, self._batch, self._tries = self._batch, [], 0
+        for write in batch:
+            try:
+                self._hand_over(write.work, write.done)
+            except CaucaseError as error:
+                write.done(None, error)
 
     def _hand_over(self, work: Work, done: Done) -> None:
         loop = asyncio.get_running_loop()

@@ -131,9 +131,12 @@ class Database:
                 self._writer.start()
             self._queue.put(write)
 
-    def commit(self, batch: list[Write]) -> None:
-        """Commit in this thread, as soon as it is its turn. Whatever happens is told to each; it never raises."""
-        self._commit(batch, lambda _: None)
+    def commit(self, batch: list[Write]) -> bool:
+        """Commit in this thread, if nobody else is writing; False, and nothing is done, if somebody is.
+
+        Whatever happens is told to each; it never raises.
+        """
+        return self._commit(batch, lambda _: None, wait=False)
 
     def settle(self) -> None:
         """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
@@ -228,9 +231,9 @@ class Database:
     def _write_batches(self) -> None:
         while first := self._queue.get():
             # Whatever came while another process had its turn shares this one.
-            self._commit([first], self._gather)
+            self._commit([first], self._gather, wait=True)
 
-    def _commit(self, batch: list[Write], gather: Callable[[list[Write]], None]) -> None:
+    def _commit(self, batch: list[Write], gather: Callable[[list[Write]], None], *, wait: bool) -> bool:
         """Run a batch in one transaction, with what ``gather`` adds once it can begin.
 
         Everybody is told after the commit. Also of what was raised: "there is one already" may be about another write
@@ -238,13 +241,16 @@ class Database:
         """
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
-            with self._own_turn().taken():
+            with self._own_turn().taken(wait=wait) as is_taken:
+                if not is_taken:
+                    return False
                 gather(batch)
                 outcomes = self._run(self._own_connection("writing"), batch)
         except Exception as error:  # noqa: BLE001 - everybody must hear of it, whatever it is
             outcomes = [(None, store_error(self.path, error)) for _ in batch]
         for write, (result, failure) in zip(batch, outcomes, strict=True):
             write.done(result, failure)
+        return True
 
     def _run(self, connection: sqlite3.Connection, batch: list[Write]) -> list[tuple[Any, Exception | None]]:
         """What each has returned or raised, once it is on disk."""
@@ -296,14 +302,18 @@ class _Turn:
             self._descriptor = -1
 
     @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
-        """Wait for the turn, and have it. OSError if the file cannot be made."""
+    def taken(self, *, wait: bool) -> Iterator[bool]:
+        """Have the turn, after waiting for it or, as it says, not. OSError if the file cannot be made."""
         if self._descriptor < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._descriptor = os.open(self._path, flags, stat.S_IRUSR | stat.S_IWUSR)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
-            yield
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
