@@ -60,6 +60,7 @@ SHOWN = {
     "NewRequest.csr",
     "RevocationRow.entry",
     "CrlRow.der",
+    "Issued.der",
     "Position.hash",
 }
 
