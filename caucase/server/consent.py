@@ -107,7 +107,7 @@ async def decide(call: Call) -> web.Response:
     return response
 
 
-def cookie_of(request: web.Request) -> str | None:
+def cookie_of(request: web.BaseRequest) -> str | None:
     """The consent cookie; none where the cookies cannot be read."""
     try:
         return request.cookies.get(COOKIE)
