@@ -48,26 +48,31 @@ _CSR_SIZE, _CERTIFICATE_SIZE = 700, 900
 def folder(kind: str, count: int) -> Path:
     """The database of that kind with so many rows, made if it is not there. To be copied, not to be used."""
     made = BUILD / f"{kind}-{0 if kind == EMPTY else count}"
-    if not made.exists():
-        staged = made.with_name(f"{made.name}.part")
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        if kind == OVER:
-            # Only a CA that has been there for long shows that the clock is right, and that it really is over.
-            with servers.running(OURS, staged, netloc=NETLOC, environment=_long_ago()):
-                pass
-        with servers.running(OURS, staged, netloc=NETLOC) as server:
-            work.enrol(server, work.RSA, staged)
-        with Database(staged / DATABASE) as database:
-            if kind == REVOKED:
-                revoke(database, count)
-            elif kind != EMPTY:
-                age(database, count, is_over=kind == OVER)
+    with servers.making():
+        if not made.exists():
+            _make(kind, count, made)
+        with Database(made / DATABASE) as database:  # brings one of an older release up to date, once
             database.settle()
-        staged.rename(made)
-    with Database(made / DATABASE) as database:  # brings one of an older release up to date, once
-        database.settle()
     return made
+
+
+def _make(kind: str, count: int, made: Path) -> None:
+    staged = made.with_name(f"{made.name}.part")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    if kind == OVER:
+        # Only a CA that has been there for long shows that the clock is right, and that it really is over.
+        with servers.running(OURS, staged, netloc=NETLOC, environment=_long_ago()):
+            pass
+    with servers.running(OURS, staged, netloc=NETLOC) as server:
+        work.enrol(server, work.RSA, staged)
+    with Database(staged / DATABASE) as database:
+        if kind == REVOKED:
+            revoke(database, count)
+        elif kind != EMPTY:
+            age(database, count, is_over=kind == OVER)
+        database.settle()
+    staged.rename(made)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Must never end a process that it did not start.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import socket
@@ -76,6 +77,15 @@ OURS_EC = Program(
     settings=("key_type: ec:P-256",),
 )
 PEER = Program(name="peer", command=PEER_BIN / "caucased", options=_QUEUE)
+
+
+@contextlib.contextmanager
+def making() -> Iterator[None]:
+    """While something is made in build/bench that is to stay: one process at a time. Not to be nested."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextlib.contextmanager
