@@ -59,6 +59,7 @@ SHOWN = {
     "NewRequest.digest",
     "NewRequest.csr",
     "RevocationRow.entry",
+    "CrlRow.der",
     "Position.hash",
 }
 

@@ -18,7 +18,7 @@ from caucase.server.call import Call, attach
 from caucase.server.committing import Committer
 from caucase.server.connection import SERVER
 from caucase.server.consent_keys import ConsentKeys
-from caucase.server.cors import COOKIE, Access, Consent, Consents, Kind, Origins
+from caucase.server.cors import Access, Consent, Consents, Kind, Origins
 from caucase.server.router import Match, Router
 from caucase.server.routes import ROUTES
 from caucase.server.site import Service, Site
@@ -84,7 +84,7 @@ class Application:
 
         def consent_given() -> bool | None:
             nonlocal said
-            said = service.consents.read(request.cookies.get(COOKIE))
+            said = service.consents.read(consent.cookie_of(request))
             return said.answers.get(origin or "")
 
         access = service.origins.decide(origin, _kind(call), consent_given)

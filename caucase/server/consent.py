@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from http.cookies import CookieError
 from urllib.parse import parse_qs, quote
 
 from aiohttp import web
@@ -99,11 +100,19 @@ async def decide(call: Call) -> web.Response:
     if grant not in (["0"], ["1"]):
         raise Malformed("The answer is neither to allow nor to deny.")
     cookie = await call.run(
-        call.service.consents.remember, call.request.cookies.get(COOKIE), origin, allowed=grant == ["1"]
+        call.service.consents.remember, cookie_of(call.request), origin, allowed=grant == ["1"]
     )
     response = web.Response(status=302, headers={"Location": return_to})
     set_cookie(response, cookie)
     return response
+
+
+def cookie_of(request: web.BaseRequest) -> str | None:
+    """The consent cookie; none where the cookies cannot be read."""
+    try:
+        return request.cookies.get(COOKIE)
+    except CookieError:
+        return None
 
 
 def set_cookie(response: web.StreamResponse, value: str) -> None:

@@ -334,6 +334,11 @@ def test_an_origin_that_is_not_ascii(client: Client, path: str, octets: bytes) -
     assert answer.split(b" ")[1] == b"400"
 
 
+def test_cookies_that_cannot_be_read(client: Client) -> None:
+    """Python refuses the name of one; then there is none."""
+    client.get("/cas/crl", {"Origin": PAGE, "Cookie": "/cors=x; cors=y"}, tls=True).expect(401)
+
+
 def test_malformed_cookie_is_cleared(client: Client) -> None:
     answer = client.get("/cas/crl", {"Origin": PAGE, "Cookie": "cors=nonsense"}, tls=True).expect(401)
     cookie = cookie_of(answer)
