@@ -501,3 +501,26 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.45, 0.6, 2.3])
+def test_who_is_too_slow_and_goes_is_no_defect(
+    impatient: Server, caplog: pytest.LogCaptureFixture, seconds: float, reset: bool
+) -> None:
+    """Before the answer, at that moment, and while what it still sends is thrown away."""
+    begun = b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhello"
+    connections_ = [connected(impatient) for _ in range(20)]
+    for connection in connections_:
+        connection.sendall(begun)
+    time.sleep(seconds)
+    for connection in connections_:
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            connection.sendall(b"x")
+        connection.close()
+    impatient.client.get("/cas").expect(200)
+    eventually(lambda: impatient.in_loop(lambda: impatient.site.in_flight) == 0)
+    time.sleep(0.2)
+    assert caplog.text == ""
