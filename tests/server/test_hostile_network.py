@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import re
@@ -23,6 +24,7 @@ import pytest
 from caucase.authority import Document
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.server import connections
+from caucase.server.connection import Connection
 from caucase.server.limits import DEFAULT_LIMITS, RETRY_SECONDS, Kind
 
 from .harness import Server
@@ -153,6 +155,29 @@ def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.L
         gone(impatient, begun, reset=bool(number % 2))
     impatient.client.get("/cas").expect(200)
     eventually(lambda: impatient.in_loop(lambda: impatient.site.in_flight) == 0)
+    assert caplog.text == ""
+
+
+def test_a_request_that_comes_in_the_moment_in_which_its_client_goes(
+    impatient: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(impatient) as client:
+        client.sendall(GET)
+        read_from(client).expect(200)
+        connections_ = [one for one in gc.get_objects() if isinstance(one, Connection)]
+        there: Connection | None = next(one for one in connections_ if one._wire is not None)
+
+        def lose() -> None:
+            assert there is not None
+            assert there._wire is not None
+            there._wire.abort()
+            there.data_received(GET)
+
+        impatient.in_loop(lose)
+    there = None
+    connections_.clear()
+    impatient.client.get("/cas").expect(200)
+    impatient.in_loop(gc.collect)
     assert caplog.text == ""
 
 
