@@ -2,7 +2,7 @@
 # make run     a demonstration on localhost:8009 and :8010, data in ./var, until Ctrl-C
 # make test    linters and all tests
 # make lint    linters only
-# make deb     the Debian packages of this release, in ./dist
+# make deb     the Debian packages of this release, in ./dist, with its bill of materials
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make soak    what a server has lost after minutes of faults: nothing
@@ -24,7 +24,7 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
-    python3-pytest-xdist python3-shtab scdoc slowhttptest wrk
+    python3-pytest-xdist python3-shtab scdoc slowhttptest testssl.sh wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -32,7 +32,7 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := $(foreach one,benchmarks fuzz interop soak system years,--ignore=tests/$(one)) tests
+UNIT_TESTS := $(foreach one,audit benchmarks fuzz interop soak system years,--ignore=tests/$(one)) tests
 # Seconds that each of the soak tests lasts, and sequences that the model is compared with.
 SOAK := 60
 SOAK_EXAMPLES := 1000
@@ -58,7 +58,7 @@ venv: .venv/.made
 run: venv
 	@scripts/run
 
-test: lint .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-audit/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -67,6 +67,7 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/ruff check .
 	.venv-tools/bin/ruff format --check .
 	.venv-tools/bin/mypy
+	.venv-tools/bin/bandit --quiet --recursive --configfile pyproject.toml caucase
 
 deb:
 	@$(call apt,build-essential)
@@ -85,8 +86,8 @@ bench-%: venv .venv-bench/.made .venv-peer/.made
 	@$(call apt,$(BENCH_PACKAGES))
 	@.venv/bin/python -m benchmarks $(BENCH) $*
 
-soak: venv .venv-test-packages
-	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak
+soak: venv .venv-audit/.made .venv-test-packages
+	CAUCASE_SOAK=$(SOAK) CAUCASE_SOAK_EXAMPLES=$(SOAK_EXAMPLES) .venv/bin/python -m pytest tests/soak tests/audit/test_scanners.py
 
 # Which there are: fuzz/targets. What is found is in build/fuzz, and printed.
 fuzz: SECONDS := 600
@@ -125,7 +126,13 @@ clean:
 # Linters. Debian's packages are visible, for their types; its urllib3 has none yet.
 .venv-tools/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear --system-site-packages .venv-tools
-	.venv-tools/bin/python $(PIP) install mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	.venv-tools/bin/python $(PIP) install bandit mypy pkilint ruff types-PyYAML 'urllib3>=2'
+	@touch $@
+
+# What looks at TLS from outside, and what knows the schemas of the bill of materials.
+.venv-audit/.made: Makefile | .venv/.made .venv-test-packages
+	$(SYSTEM_PYTHON) -m venv --clear .venv-audit
+	.venv-audit/bin/python $(PIP) install 'cyclonedx-python-lib[json-validation]' sslyze
 	@touch $@
 
 # What looks for inputs that do harm.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ MODULES: tuple[tuple[str, str], ...] = (
 )
 
 _PY_SPY = ROOT / ".venv-bench" / "bin" / "py-spy"
+# Neither tool tells when it has begun.
+_ATTACH_SECONDS = 0.7
+_FETCHES = 6  # of each, for that is over so soon
 _SYSCALL = re.compile(r" __(?:x64|arm64)_sys_(\w+)")
 _FRAME = re.compile(r"\s*[0-9a-f]+ (.+) \((.+)\)$")
 _FILE = re.compile(r"\(([^()]+?)(?::\d+)?\)")
@@ -145,7 +149,10 @@ def _profiles(
     # Those that were left over.
     rest = load.run(server.https(user), work.signatures(waiting), clients=CLIENTS, seconds=3600)
     assert set(rest.statuses) <= {204, 404}
-    yield "fetch", _profile(server, Work(operation="fetch", requests=work.fetches(waiting)), seconds)
+    yield (
+        "fetch",
+        _profile(server, Work(operation="fetch", requests=work.fetches(waiting * _FETCHES)), seconds),
+    )
     certified = [
         Certified(number=number, pem=pem) for number, pem in enumerate(work.fetch(server, "cas", waiting))
     ]
@@ -177,6 +184,7 @@ def _perf(server: Server, under_load: Callable[[], Measured]) -> tuple[Counter[s
     pids = ",".join(map(str, processes.tree(server.pid)))
     command = ["perf", "record", "--quiet", "-e", "cpu-clock", "-F", "997", "-g", "-o", str(data), "-p", pids]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as recorder:
+        time.sleep(_ATTACH_SECONDS)
         figures = under_load()
         recorder.terminate()
         _, said = recorder.communicate()
@@ -191,10 +199,18 @@ def _py_spy(server: Server, under_load: Callable[[], Measured], seconds: float) 
     """Samples by bucket; a pause for each would make the server slower and the figures wrong, so there are none."""
     raw = BUILD / "py-spy.txt"
     command = [str(_PY_SPY), "record", "--nonblocking", "--gil", "--subprocesses", "--format", "raw"]
-    command += ["--rate", "200", "--duration", str(max(1, round(seconds))), "--output", str(raw)]
+    command += [
+        "--rate",
+        "200",
+        "--duration",
+        str(max(1, round(seconds + _ATTACH_SECONDS))),
+        "--output",
+        str(raw),
+    ]
     with subprocess.Popen(
         [*command, "--pid", str(server.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as sampler:
+        time.sleep(_ATTACH_SECONDS)
         under_load()
         _, said = sampler.communicate()
     assert sampler.returncode == 0, said.decode()

@@ -1,34 +1,30 @@
 """Big databases: what a server has after years. Made once, kept in build/bench, and copied for each use.
 
 ``empty``    a new server with one user
-``revoked``  and a million revoked serials, by ``caucased-manage --import-crl`` of a list of them that is signed with
-             the CA's key, which ``--export-ca`` gives away
-``issued``   and a million certificates that were issued in the past and are still valid: their entries in the record
-             are put there by the store's own functions, for signing a million takes long
+``revoked``  and a million serials of its CA that are revoked
+``issued``   and a million certificates that were issued in the past and are still valid
 ``over``     the same, but all are to be forgotten, and a hundred thousand answers each to requests and renewals too
+
+What is revoked and what the record says is put there by the store's own functions, as the server does it, ten thousand
+in a transaction: signing a million certificates takes long.
 """
 
 from __future__ import annotations
 
 import random
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-
 from benchmarks import servers, work
-from benchmarks.servers import BUILD, OURS, OURS_BIN, Server
+from benchmarks.servers import BUILD, OURS, Server
 from caucase.core import crl
-from caucase.core.issue import Signer
 from caucase.core.record import Entry, Kind
-from caucase.core.x509 import KeyId, Serial, key_id, load_certificate, public_key
-from caucase.store import Database, Transaction, issued, record, requests
-from caucase.store.schema import MIGRATIONS
+from caucase.core.x509 import KeyId, Serial
+from caucase.store import Database, Transaction, cas, issued, record, requests, revocations
 
 NETLOC = "localhost:8009"
 DATABASE = "caucase.sqlite"
@@ -43,6 +39,7 @@ _LIFE_SECONDS = 93 * 86400
 # Before the end; and after it, when the record has been kept for its year.
 _VALID_DAYS, _OVER_DAYS = 90, -400
 _LONG_AGO = "-100d"
+_CRL_DAYS = 31
 _ANSWERS = 10  # that many certificates for one of each
 # A signed request, in bytes: DER of a request and of a certificate with an RSA-2048 key.
 _CSR_SIZE, _CERTIFICATE_SIZE = 700, 900
@@ -50,25 +47,32 @@ _CSR_SIZE, _CERTIFICATE_SIZE = 700, 900
 
 def folder(kind: str, count: int) -> Path:
     """The database of that kind with so many rows, made if it is not there. To be copied, not to be used."""
-    # One of an older release would be brought up to date by each server anew.
-    made = BUILD / f"{kind}-{0 if kind == EMPTY else count}-schema-{len(MIGRATIONS)}"
-    if not made.exists():
-        staged = made.with_name(f"{made.name}.part")
-        shutil.rmtree(staged, ignore_errors=True)
-        staged.mkdir(parents=True)
-        if kind == OVER:
-            # Only a CA that has been there for long shows that the clock is right, and that it really is over.
-            with servers.running(OURS, staged, netloc=NETLOC, prefix=("faketime", "-f", _LONG_AGO)):
-                pass
-        with servers.running(OURS, staged, netloc=NETLOC) as server:
-            work.enrol(server, work.RSA, staged)
-        if kind == REVOKED:
-            _import_list(staged, count)
-        elif kind != EMPTY:
-            with Database(staged / DATABASE) as database:
-                age(database, count, is_over=kind == OVER)
-        staged.rename(made)
+    made = BUILD / f"{kind}-{0 if kind == EMPTY else count}"
+    with servers.making():
+        if not made.exists():
+            _make(kind, count, made)
+        with Database(made / DATABASE) as database:  # brings one of an older release up to date, once
+            database.settle()
     return made
+
+
+def _make(kind: str, count: int, made: Path) -> None:
+    staged = made.with_name(f"{made.name}.part")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    if kind == OVER:
+        # Only a CA that has been there for long shows that the clock is right, and that it really is over.
+        with servers.running(OURS, staged, netloc=NETLOC, environment=_long_ago()):
+            pass
+    with servers.running(OURS, staged, netloc=NETLOC) as server:
+        work.enrol(server, work.RSA, staged)
+    with Database(staged / DATABASE) as database:
+        if kind == REVOKED:
+            revoke(database, count)
+        elif kind != EMPTY:
+            age(database, count, is_over=kind == OVER)
+        database.settle()
+    staged.rename(made)
 
 
 @contextmanager
@@ -87,10 +91,39 @@ def running(kind: str, count: int) -> Iterator[tuple[Server, Path]]:
         yield server, place / USER
 
 
-def manage(place: Path, *arguments: str, said: bytes = b"") -> None:
-    """Run ``caucased-manage`` on the database there; CalledProcessError if it fails."""
-    command = [str(OURS_BIN / "caucased-manage"), "--db", DATABASE, *arguments]
-    subprocess.run(command, cwd=place, input=said, capture_output=True, check=True)
+def revoke(database: Database, count: int) -> None:
+    """Revoke so many serials of services' certificates that are valid for a long time."""
+    with database.read() as transaction:
+        (ca,) = cas.select_all(transaction, "cas")
+    now = int(datetime.now(UTC).timestamp())
+    end = int((datetime.now(UTC) + timedelta(days=_VALID_DAYS)).timestamp())
+    numbers = random.Random(count)  # noqa: S311 - the same database each time
+
+    def put_in(size: int, transaction: Transaction) -> None:
+        for _ in range(size):
+            serial = Serial(numbers.getrandbits(_SERIAL_BITS))
+            revoked_at = now - numbers.randrange(_LIFE_SECONDS)
+            row = revocations.RevocationRow(
+                serial=serial,
+                issuer=ca.key_id,
+                revoked_at=revoked_at,
+                keep_until=end + _CRL_DAYS * 86400,
+                entry=crl.revocation_entry(serial, datetime.fromtimestamp(revoked_at, UTC)),
+            )
+            revocations.insert(transaction, "cas", row)
+            entry = Entry(
+                kind=Kind.REVOKED,
+                at=revoked_at,
+                serial=serial,
+                issuer=ca.key_id,
+                not_after=end,
+                address="127.0.0.1",
+                actor="its holder",
+            )
+            record.append(transaction, "cas", entry)
+
+    for start in range(0, count, _BATCH):
+        database.write(partial(put_in, min(_BATCH, count - start)))
 
 
 def age(database: Database, count: int, *, is_over: bool) -> None:
@@ -111,7 +144,6 @@ def age(database: Database, count: int, *, is_over: bool) -> None:
     for start in range(0, count, _BATCH):
         size = min(_BATCH, count - start)
         database.write(partial(put_in, size))
-    database.settle()
 
 
 def _entry(numbers: random.Random, end: int) -> Entry:
@@ -153,26 +185,7 @@ def _put_answers(transaction: Transaction, numbers: random.Random, end: int) -> 
     issued.insert_renewal(transaction, "cas", renewal)
 
 
-def _import_list(place: Path, count: int) -> None:
-    """Revoke so many serials by a list that the CA has signed."""
-    exported, published = place / "ca.pem", place / "list.der"
-    manage(place, "--netloc", NETLOC, "--export-ca", exported.name, said=b"secret\n")
-    pem = exported.read_bytes()
-    key = serialization.load_pem_private_key(pem[pem.index(b"-----BEGIN ENCRYPTED") :], b"secret")
-    certificate = load_certificate(pem[: pem.index(b"-----BEGIN ENCRYPTED")])
-    signer = Signer(certificate=certificate, key=key, key_id=key_id(public_key(certificate)))  # type: ignore[arg-type]
-    now = datetime.now(UTC).replace(microsecond=0)
-    numbers = random.Random(count)  # noqa: S311 - the same database each time
-    entries = (
-        crl.revocation_entry(
-            Serial(numbers.getrandbits(_SERIAL_BITS)),
-            now - timedelta(seconds=numbers.randrange(1, 8_000_000)),
-        )
-        for _ in range(count)
-    )
-    published.write_bytes(
-        crl.build_crl(signer, entries, number=1, this_update=now, next_update=now + timedelta(days=30))
-    )
-    manage(place, "--netloc", NETLOC, "--import-crl", published.name)
-    exported.unlink()
-    published.unlink()
+def _long_ago() -> dict[str, str]:
+    """What makes a process believe that it is then. Its monotonic clock, by which it waits, is left alone."""
+    (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    return {"LD_PRELOAD": str(library), "FAKETIME": _LONG_AGO, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}

@@ -6,6 +6,8 @@ Must never end a process that it did not start.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import secrets
 import socket
 import ssl
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +80,15 @@ PEER = Program(name="peer", command=PEER_BIN / "caucased", options=_QUEUE)
 
 
 @contextlib.contextmanager
+def making() -> Iterator[None]:
+    """While something is made in build/bench that is to stay: one process at a time. Not to be nested."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
     """A folder on the disk that build/ is on, which is no tmpfs."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -87,21 +98,32 @@ def temporary_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running(
-    program: Program, folder: Path, *options: str, netloc: str = "", prefix: Sequence[str] = ()
+    program: Program,
+    folder: Path,
+    *,
+    netloc: str = "",
+    prefix: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server with its data in ``folder``, answering on both ports.
 
-    ``netloc``: of a database that was made before. ``prefix``: what goes before the command, ``taskset`` for one.
+    ``netloc``: of a database that was made before. ``prefix``: what goes before the command and becomes it, ``taskset``
+    for one. ``environment``: variables that it has beside those of this process.
     """
     port = free_pair()
     command = [*prefix, str(program.command), "--netloc", netloc or f"localhost:{port}", *program.options]
-    command += ["--base-port", str(port), "--bind", ADDRESS, *options]
+    command += ["--base-port", str(port), "--bind", ADDRESS]
     if program.settings:
         (folder / "caucased.yaml").write_text("\n".join(program.settings) + "\n")
         command += ["--config", "caucased.yaml"]
     with (folder / "caucased.log").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command,
+            cwd=folder,
+            env=os.environ | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     try:
         _await(process, port, folder)

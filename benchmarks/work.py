@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from benchmarks import load
 from benchmarks.load import Load, http_request
-from benchmarks.servers import BUILD, Server
+from benchmarks.servers import BUILD, Server, making
 from caucase.core import message
 from caucase.core.keys import KeyType, PrivateKey, signature_hash
 
@@ -45,18 +45,28 @@ def requests(kind: str, count: int, *, renewed: bool = False) -> list[bytes]:
 
     Those for renewals are others, with other keys: the peer renews with no request that it knows.
     """
-    path = _folder() / f"{'renewals' if renewed else 'requests'}-{_slug(kind)}.pem"
+    path = BUILD / f"{'renewals' if renewed else 'requests'}-{_slug(kind)}.pem"
     made = _kept(path)
     if len(made) < count:
-        with path.open("ab") as file:
-            for number in range(len(made), count):
-                made.append(_request(key(kind, number + renewed), f"host-{number}.example.com"))
-                file.write(made[-1])
+        _keys(kind)
+        with making():
+            made[:] = _read(path)  # somebody else may have made some
+            made += [
+                _request(key(kind, number + renewed), f"host-{number}.example.com")
+                for number in range(len(made), count)
+            ]
+            staged = path.with_suffix(".part")
+            staged.write_bytes(b"".join(made))
+            staged.rename(path)
     return made[:count]
 
 
 @cache
 def _kept(path: Path) -> list[bytes]:
+    return _read(path)
+
+
+def _read(path: Path) -> list[bytes]:
     return [text + _END for text in path.read_bytes().split(_END)[:-1]] if path.exists() else []
 
 
@@ -149,12 +159,14 @@ def _request(private: PrivateKey, name: str) -> bytes:
 
 @cache
 def _keys(kind: str) -> list[PrivateKey]:
-    path = _folder() / f"keys-{_slug(kind)}.pem"
+    path = BUILD / f"keys-{_slug(kind)}.pem"
     end = b"-----END PRIVATE KEY-----\n"
-    if not path.exists():
-        made = b"".join(_pem_of(KeyType.parse(kind).generate()) for _ in range(_KEYS))
-        path.touch(mode=0o600)
-        path.write_bytes(made)
+    with making():
+        if not path.exists():
+            staged = path.with_suffix(".part")
+            staged.touch(mode=0o600)
+            staged.write_bytes(b"".join(_pem_of(KeyType.parse(kind).generate()) for _ in range(_KEYS)))
+            staged.rename(path)
     texts = [text + end for text in path.read_bytes().split(end)[:-1]]
     return [serialization.load_pem_private_key(text, None) for text in texts]  # type: ignore[misc]
 
@@ -166,8 +178,3 @@ def _pem_of(private: PrivateKey) -> bytes:
 
 def _slug(kind: str) -> str:
     return kind.replace(":", "-").lower()
-
-
-def _folder() -> Path:
-    BUILD.mkdir(parents=True, exist_ok=True)
-    return BUILD

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from fuzz.authority import ADDRESS, Office, office
 # An answer that takes longer than this is one that waits for the rest of the request.
 _PATIENCE_SECONDS = 0.005
 _TURNS = 20
+_PIECE = 256 * 1024  # bytes: as much as asyncio reads at once
 
 
 class _User:
@@ -30,6 +33,8 @@ class _User:
 
     def __init__(self, der: bytes) -> None:
         self._der = der
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.verify_mode = ssl.CERT_OPTIONAL
 
     def getpeercert(self, *, binary_form: bool) -> bytes:
         assert binary_form
@@ -39,10 +44,11 @@ class _User:
 class _Transport(asyncio.Transport):
     """Stands for a socket: through the kernel nothing would be known of when an answer is complete."""
 
-    def __init__(self, user: _User | None) -> None:
-        super().__init__({"peername": (ADDRESS, 1), "ssl_object": user, "sslcontext": user})
+    def __init__(self, user: _User | None, unused: socket.socket) -> None:
+        about = {"peername": (ADDRESS, 1), "ssl_object": user, "sslcontext": user, "socket": unused}
+        super().__init__(about)
         self.written = bytearray()
-        self.is_closed = False
+        self.is_closed = self.is_paused = False
 
     def write(self, data: Any) -> None:
         self.written += data
@@ -58,9 +64,11 @@ class _Transport(asyncio.Transport):
 
     abort = close
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.is_paused = True
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
 
@@ -87,22 +95,27 @@ class Server:
         self._loop = loop
         self._connect = connect
         self._user = _User(known.user_der)
+        self._unused = socket.socket()  # options are set on it
         self._failures = _Failures()
         logging.getLogger().addHandler(self._failures)
 
-    def receive(self, data: bytes, *, as_user: bool) -> bytes:
+    def receive(self, *parts: bytes | memoryview, as_user: bool) -> bytes:
         """What is answered on a connection that brings these bytes and then ends; raises what a request failed with."""
-        answer = self._loop.run_until_complete(self._receive(data, as_user=as_user))
+        answer = self._loop.run_until_complete(self._receive(parts, as_user=as_user))
         if self._failures.seen:
             [first, *_], self._failures.seen = self._failures.seen, []
             raise first
         assert b"HTTP/1.1 500" not in answer
         return answer
 
-    async def _receive(self, data: bytes, *, as_user: bool) -> bytes:
-        protocol, transport = self._connect(), _Transport(self._user if as_user else None)
+    async def _receive(self, parts: Iterable[bytes | memoryview], *, as_user: bool) -> bytes:
+        protocol, transport = self._connect(), _Transport(self._user if as_user else None, self._unused)
         protocol.connection_made(transport)
-        protocol.data_received(data)
+        pieces = (part[at : at + _PIECE] for part in parts for at in range(0, len(part), _PIECE))
+        for piece in pieces:
+            if not await self._reads_on(transport):
+                break
+            protocol.data_received(bytes(piece))
         for _ in range(_TURNS):
             await asyncio.sleep(0)
             if transport.is_closed:
@@ -120,6 +133,12 @@ class Server:
         await asyncio.gather(*rest, return_exceptions=True)
         return bytes(transport.written)
 
+    async def _reads_on(self, transport: _Transport) -> bool:
+        began = clock.monotonic()
+        while transport.is_paused and clock.monotonic() - began < _PATIENCE_SECONDS:
+            await asyncio.sleep(0)
+        return not (transport.is_paused or transport.is_closed)
+
 
 @contextlib.contextmanager
 def server(folder: Path) -> Iterator[Server]:
@@ -127,10 +146,10 @@ def server(folder: Path) -> Iterator[Server]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     with office(folder / "office") as known, ThreadPoolExecutor(2) as executor:
-        site = Site(executor=executor)
+        site = Site(executor=executor, report=lambda *_refusal: None)
         site.service = make_service(known.authority, known.config, clock=clock.now)
         runner = web.ServerRunner(web.Server(Application(site).answer))
         loop.run_until_complete(runner.setup())
         manager = runner.server
         assert manager is not None
-        yield Server(known, loop, lambda: Connection(manager, loop=loop, gone=lambda: None))
+        yield Server(known, loop, lambda: Connection(manager, site, loop=loop, gone=lambda: None))

@@ -60,6 +60,7 @@ SHOWN = {
     "NewRequest.csr",
     "RevocationRow.entry",
     "CrlRow.der",
+    "Position.hash",
 }
 
 
@@ -74,7 +75,7 @@ def binary_fields() -> Iterator[str]:
 
 def test_no_other_binary_field_is_shown() -> None:
     """A new one is either public, and named above, or ``field(repr=False)``."""
-    assert set(binary_fields()) <= SHOWN
+    assert set(binary_fields()) - SHOWN == set()
 
 
 # A program that fails at the Nth call of a function of ours which has a key among its arguments, once a file is there.

@@ -30,7 +30,8 @@ from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
 from caucase.authority.takeover import TakenOver, take_over
-from caucase.authority.use_case import UseCase
+from caucase.authority.use_case import Storage, UseCase, Work
+from caucase.store import Write
 from caucase.store.requests import RequestId
 
 __all__ = [
@@ -60,10 +61,13 @@ __all__ = [
     "Recovery",
     "RequestId",
     "Status",
+    "Storage",
     "TakenOver",
     "Unusable",
     "UseCase",
     "UserStatus",
+    "Work",
+    "Write",
     "examine",
     "heads",
     "holders",

@@ -25,6 +25,7 @@ from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
 from caucase.authority.record import report_new_heads
 from caucase.authority.status import Status
+from caucase.authority.use_case import Storage
 from caucase.clock import Clock, monotonic, sleep
 from caucase.core.issue import Signer
 from caucase.core.x509 import crl_number, is_signed_by
@@ -38,8 +39,8 @@ _GRACE = timedelta(days=31)
 
 # Rows that are deleted in one transaction: some milliseconds.
 PRUNE_BATCH = 100
-# Pauses are so many times as long as what was done before them, so that a process which waits for its turn finds one:
-# SQLite looks again after 1, 2, 5, 10 … milliseconds, and does not queue.
+# Pauses are so many times as long as what was done before them: the turn to write, and the disk, are others' for most
+# of the time, however slow it is.
 _PRUNE_PAUSE = 3
 
 # SQLite counts to 2^63; whoever publishes a list each microsecond gets here in 100,000 years.
@@ -194,6 +195,11 @@ class Authority:
                     "Import that CA first, or leave the list out.",
                 )
         return result
+
+    @property
+    def storage(self) -> Storage:
+        """Where use cases are committed by whoever runs their steps."""
+        return self._database
 
     def context(self, name: ContextName) -> ContextAuthority:
         return self.users if name is ContextName.CAU else self.services

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
@@ -11,19 +12,27 @@ from caucase.authority.keyring import Ca, CaSet, Keyring
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.clock import Clock
 from caucase.core import profile
-from caucase.core.issue import Validity, issue, random_serial
+from caucase.core.issue import Validity, issue_der, random_serial
 from caucase.core.profile import Asked
-from caucase.core.record import Entry, Kind, issued, serial_text
+from caucase.core.record import Entry, Kind, alternative_names, serial_text
 from caucase.core.x509 import (
     KeyId,
     Serial,
     authority_key_id,
     check_validity,
-    not_after,
+    key_id_in,
     public_key,
 )
 from caucase.errors import CertificateInvalid, DuplicateKey
 from caucase.store import Database, Transaction, record, requests, revocations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issued:
+    """A certificate that was made just now, in DER, and what the record will say of it. It is not stored yet."""
+
+    der: bytes
+    entry: Entry
 
 
 class Issuer:
@@ -45,18 +54,25 @@ class Issuer:
         self,
         csr: x509.CertificateSigningRequest,
         asked: Asked,
+        kind: Kind,
         *,
-        auto_signed: bool,
+        address: str,
+        actor: str | None = None,
+        is_marked: bool = False,
+        renewed_from: Serial | None = None,
         known: CaSet | None = None,
-    ) -> x509.Certificate:
+    ) -> Issued:
         """A certificate for the key of ``csr`` that says what was ``asked``, within the rules.
 
+        ``kind`` to ``renewed_from``: for the record. ``is_marked``: it carries the mark of automatic signing.
         ``known``: the CAs, where they have just been read.
         """
+        now = self._clock()
         signer = self._keyring.signer(known)
-        issuer, key = signer.key_id, public_key(csr)
+        issuer, key, serial = signer.key_id, public_key(csr), random_serial()
+        validity = Validity.starting(now, self.policy.validity).within(signer.certificate)
         url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
-        return issue(
+        der = issue_der(
             signer,
             key=key,
             subject=asked.subject,
@@ -65,20 +81,35 @@ class Issuer:
                 key=key,
                 issuer=issuer,
                 crl_url=url if self.profile.publishes_crl_url else None,
-                auto_signed=auto_signed,
+                auto_signed=is_marked,
             ),
-            validity=Validity.starting(self._clock(), self.policy.validity),
-            serial=random_serial(),
+            validity=validity,
+            serial=serial,
         )
+        entry = Entry(
+            kind=kind,
+            at=int(now.timestamp()),
+            serial=serial,
+            subject=asked.subject.rfc4514_string(),
+            names=alternative_names(asked.extensions),
+            key_id=key_id_in(csr),
+            issuer=issuer,
+            not_before=int(validity.not_before.timestamp()),
+            not_after=int(validity.not_after.timestamp()),
+            address=address,
+            actor=actor,
+            renewed_from=renewed_from,
+        )
+        return Issued(der=der, entry=entry)
 
     def cas(self, transaction: Transaction) -> CaSet:
         """The CAs as they are now."""
         return self._keyring.snapshot(transaction)
 
-    def kept_until(self, certificate: x509.Certificate) -> datetime:
-        """For how long an answer with this certificate is kept."""
+    def kept_until(self, made: Issued) -> int:
+        """For how long an answer with this certificate is kept; Unix seconds."""
         kept = self.profile.kept_for
-        return not_after(certificate) if kept is None else self._clock() + kept
+        return made.entry.not_after if kept is None else int((self._clock() + kept).timestamp())
 
     def issuer_of(self, certificate: x509.Certificate) -> Ca:
         """The valid CA of this context that issued the certificate; CertificateInvalid."""
@@ -113,25 +144,6 @@ class Issuer:
             transaction, self.name, key, int(now.timestamp())
         ):
             raise DuplicateKey("There is another request for the same key.", "Make a new key for this one.")
-
-    def entry(
-        self,
-        certificate: x509.Certificate,
-        kind: Kind,
-        *,
-        address: str,
-        actor: str | None = None,
-        renewed_from: Serial | None = None,
-    ) -> Entry:
-        """What the record will say of a certificate that was made just now."""
-        return issued(
-            certificate,
-            kind,
-            at=int(self._clock().timestamp()),
-            address=address,
-            actor=actor,
-            renewed_from=renewed_from,
-        )
 
     def record(self, transaction: Transaction, entry: Entry) -> None:
         """Store, with the certificate itself, that it was issued."""

@@ -26,8 +26,9 @@ from caucase.errors import CertificateInvalid, Malformed, NotAcceptable
 from caucase.store import Database, issued, revocations, settings
 
 # A list's number grows with each revocation. The busiest server revokes hundreds a second, since each is a request
-# over HTTPS, with a signature to be checked; this is more than that for all of the time, so no list that was published
-# can have reached the number from which the restored server goes on. Even so, 64 bits last for 10^8 years.
+# over HTTPS, with a signature to be checked; this is more than that for all of the time since 1970, so no list that was
+# published can have reached the number from which the restored server goes on, however often it was restored before,
+# and from whichever backups. Even so, 64 bits last for 10^8 years.
 NUMBERS_PER_SECOND = 1000
 # Clocks of the machine that made the backup and of the one that restores it may differ by this much.
 CLOCK_MARGIN = timedelta(days=1)
@@ -63,20 +64,23 @@ class Recovery:
 
         NotAcceptable if the backup comes from the future, Malformed if it has numbers that no list can have.
         """
-        elapsed = self._clock() - taken_at
+        now = self._clock()
+        elapsed = now - taken_at
         if elapsed < -CLOCK_MARGIN:
             raise NotAcceptable(
                 f"The backup was made on {taken_at:%Y-%m-%d %H:%M:%S} UTC, which is in the future.",
                 "Set the clock of this machine.",
             )
-        least = int((elapsed + CLOCK_MARGIN).total_seconds()) * NUMBERS_PER_SECOND
+        reached = int((now + CLOCK_MARGIN).timestamp()) * NUMBERS_PER_SECOND
+        since = int((elapsed + CLOCK_MARGIN).total_seconds()) * NUMBERS_PER_SECOND
         for context in self._contexts:
             with self._database.read() as transaction:
                 number = settings.counter(transaction, context.name, settings.CRL_NUMBER)
             if not 0 <= number <= CRL_NUMBER_MAX:
                 raise Malformed(f"The number of a revocation list in the backup is {number}.")
-            self._raise(context, number + least)
-            context.lists.refresh(self._clock())
+            # Only a list that was imported can have brought a higher one.
+            self._raise(context, reached if number <= reached else number + since)
+            context.lists.refresh(now)
 
     def _raise(self, context: ContextAuthority, number: int) -> None:
         self._database.write(

@@ -9,14 +9,14 @@ from functools import partial
 from cryptography import x509
 
 from caucase.authority.audit import AuditEvent
-from caucase.authority.issuer import Issuer
+from caucase.authority.issuer import Issued, Issuer
 from caucase.authority.keyring import CaSet
 from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.message import SignedMessage
 from caucase.core.profile import Asked
-from caucase.core.record import Entry, Kind, serial_text
+from caucase.core.record import Kind, serial_text
 from caucase.core.x509 import (
     CERTIFICATE,
     Serial,
@@ -78,16 +78,21 @@ class Renewals:
         profile.check_request(csr, backups=self._issuer.profile.backups)
         now = self._clock()
         digest = hashlib.sha256(dump_der(old) + dump_der(csr)).digest()
-        certificate = self._issuer.certify(
-            csr, Asked.by(old), auto_signed=profile.is_auto_signed(old), known=known
-        )
         renewed_from = Serial(old.serial_number)
-        entry = self._issuer.entry(certificate, Kind.RENEWED, address=address, renewed_from=renewed_from)
-        answered = yield partial(self._store, old, digest, certificate, entry, now)
-        if answered == dump_der(certificate):
+        made = self._issuer.certify(
+            csr,
+            Asked.by(old),
+            Kind.RENEWED,
+            address=address,
+            is_marked=profile.is_auto_signed(old),
+            renewed_from=renewed_from,
+            known=known,
+        )
+        answered = yield partial(self._store, old, digest, made, now)
+        if answered == made.der:
             self._issuer.report(
                 AuditEvent.CERTIFICATE_RENEWED,
-                entry,
+                made.entry,
                 address=address,
                 renewed_from=serial_text(renewed_from),
             )
@@ -97,8 +102,7 @@ class Renewals:
         self,
         old: x509.Certificate,
         digest: bytes,
-        certificate: x509.Certificate,
-        entry: Entry,
+        made: Issued,
         now: datetime,
         transaction: Transaction,
     ) -> bytes:
@@ -107,15 +111,15 @@ class Renewals:
         answered = issued.find_renewal(transaction, digest, int(now.timestamp()))
         if answered is not None:
             return answered
-        key = entry.key_id
+        key = made.entry.key_id
         assert key is not None, "of a certificate that was made here all is known"
         self._issuer.check_key_is_new(transaction, key, now)
         renewal = issued.RenewalRow(
             digest=digest,
             key_id=key,
-            certificate=dump_der(certificate),
-            keep_until=int(self._issuer.kept_until(certificate).timestamp()),
+            certificate=made.der,
+            keep_until=self._issuer.kept_until(made),
         )
         issued.insert_renewal(transaction, self.name, renewal)
-        self._issuer.record(transaction, entry)
+        self._issuer.record(transaction, made.entry)
         return renewal.certificate

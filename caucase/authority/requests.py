@@ -7,10 +7,8 @@ import secrets
 from dataclasses import dataclass, replace
 from functools import partial
 
-from cryptography import x509
-
 from caucase.authority.audit import AuditEvent, AuditSink
-from caucase.authority.issuer import Issuer
+from caucase.authority.issuer import Issued, Issuer
 from caucase.authority.principal import Principal
 from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
@@ -87,7 +85,7 @@ class Requests:
                 self._check_queue(transaction, address)
             request_id = self._insert(transaction, new)
             if signed is not None:
-                self._store_certificate(transaction, request_id, *signed)
+                self._store_certificate(transaction, request_id, signed)
             return request_id, True, signed is not None
 
         request_id: RequestId
@@ -95,7 +93,7 @@ class Requests:
         if is_new:
             self._report_submission(request_id, new)
         if is_signed and made is not None:
-            self._report_signature(request_id, made[1], user="automatic", address=address)
+            self._report_signature(request_id, made.entry, user="automatic", address=address)
         return request_id
 
     @use_case
@@ -107,7 +105,7 @@ class Requests:
         CertificateInvalid if what was signed has been revoked since.
         """
         new = self._parsed(csr_pem, _LOCAL)
-        certificate, entry = self._certified(new, Kind.SIGNED, actor=by.subject)
+        made = self._certified(new, Kind.SIGNED, actor=by.subject)
 
         def commit(transaction: Transaction) -> tuple[RequestId, bytes]:
             known = requests.find(transaction, self.name, new.digest, new.submitted_at)
@@ -118,12 +116,13 @@ class Requests:
                 request_id, address = self._insert(transaction, new), new.address
             else:
                 request_id, address = known.id, known.address
-            self._store_certificate(transaction, request_id, certificate, replace(entry, address=address))
-            return request_id, dump_der(certificate)
+            entry = replace(made.entry, address=address)
+            self._store_certificate(transaction, request_id, replace(made, entry=entry))
+            return request_id, made.der
 
         request_id, der = yield commit
-        if der == dump_der(certificate):
-            self._report_signature(request_id, entry, user=by.subject, address=_LOCAL)
+        if der == made.der:
+            self._report_signature(request_id, made.entry, user=by.subject, address=_LOCAL)
         return to_pem(der, CERTIFICATE)
 
     def request(self, request_id: RequestId) -> bytes:
@@ -155,12 +154,12 @@ class Requests:
         csr = load_stored_request(row.csr)
         asked = Asked.by(csr if template_pem is None else load_request(template_pem))
         profile.check_identity(asked)
-        certificate = self._issuer.certify(csr, asked, auto_signed=False, known=known)
-        entry = self._issuer.entry(certificate, Kind.SIGNED, address=row.address, actor=by.subject)
-        store = partial(self._store_certificate, request_id=request_id, certificate=certificate, entry=entry)
-        if not (yield store):
+        made = self._issuer.certify(
+            csr, asked, Kind.SIGNED, address=row.address, actor=by.subject, known=known
+        )
+        if not (yield partial(self._store_certificate, request_id=request_id, made=made)):
             raise NotFound(_NOT_PENDING)  # another user was faster
-        self._report_signature(request_id, entry, user=by.subject, address=address)
+        self._report_signature(request_id, made.entry, user=by.subject, address=address)
 
     @use_case
     def reject(self, request_id: RequestId, *, by: Principal, address: str) -> Steps[None]:
@@ -224,10 +223,12 @@ class Requests:
             submitted_at=int(self._clock().timestamp()),
         )
 
-    def _certified(self, new: NewRequest, kind: Kind, *, actor: str | None) -> tuple[x509.Certificate, Entry]:
+    def _certified(self, new: NewRequest, kind: Kind, *, actor: str | None) -> Issued:
         csr = load_stored_request(new.csr)
-        certificate = self._issuer.certify(csr, Asked.by(csr), auto_signed=kind is Kind.AUTOMATIC)
-        return certificate, self._issuer.entry(certificate, kind, address=new.address, actor=actor)
+        is_marked = kind is Kind.AUTOMATIC
+        return self._issuer.certify(
+            csr, Asked.by(csr), kind, address=new.address, actor=actor, is_marked=is_marked
+        )
 
     def _is_automatic(self, transaction: Transaction) -> bool:
         received = settings.counter(transaction, self.name, settings.RECEIVED_CSR)
@@ -247,14 +248,12 @@ class Requests:
                 return request_id
         raise StoreError("No free request id was found.")
 
-    def _store_certificate(
-        self, transaction: Transaction, request_id: RequestId, certificate: x509.Certificate, entry: Entry
-    ) -> bool:
+    def _store_certificate(self, transaction: Transaction, request_id: RequestId, made: Issued) -> bool:
         """Turn a pending request into a signed one; False if it is not pending."""
-        until = int(self._issuer.kept_until(certificate).timestamp())
-        if not requests.set_certificate(transaction, self.name, request_id, dump_der(certificate), until):
+        until = self._issuer.kept_until(made)
+        if not requests.set_certificate(transaction, self.name, request_id, made.der, until):
             return False
-        self._issuer.record(transaction, entry)
+        self._issuer.record(transaction, made.entry)
         return True
 
     def _report_submission(self, request_id: RequestId, new: NewRequest) -> None:

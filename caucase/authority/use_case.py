@@ -10,13 +10,21 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
-from caucase.store import Database, Transaction
+from caucase.store import Database, Transaction, Write
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 Work: TypeAlias = Callable[[Transaction], Any]  # what Database.write takes
 Steps: TypeAlias = Generator[Work, Any, T]  # ends with the use case's result
+
+
+class Storage(Protocol):
+    """What commits work (``store.Database``): in this thread, or in one of its own."""
+
+    def commit(self, batch: list[Write]) -> None: ...
+
+    def submit(self, write: Write) -> None: ...
 
 
 class _Owner(Protocol):

@@ -193,7 +193,7 @@ def _add_authenticated(group: argparse._ArgumentGroup) -> None:
         "--revoke-serial",
         "SERIAL",
         _serial,
-        "revoke serial numbers, in decimal; nobody can check them for mistakes",
+        "revoke serial numbers, in decimal, or in hexadecimal after 0x; nobody can check them for mistakes",
     )
     group.add_argument("--list-csr", action="store_true", help="list the requests that wait for a decision")
     group.add_argument(
@@ -245,9 +245,14 @@ def _csr_id(text: str) -> str:
 
 
 def _serial(text: str) -> Serial:
-    if not re.fullmatch(r"[0-9]{1,49}", text, re.ASCII) or not 0 < int(text) <= SERIAL_MAX:
-        raise argparse.ArgumentTypeError(f"{text!r} is no serial number in decimal")
-    return Serial(int(text))
+    if not re.fullmatch(r"[0-9]{1,49}|0x[0-9A-Fa-f]{1,40}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no serial number, in decimal or after 0x in hexadecimal"
+        )
+    number = int(text[2:], 16) if text.startswith("0x") else int(text)
+    if not 0 < number <= SERIAL_MAX:
+        raise argparse.ArgumentTypeError(f"{text} is too large for a serial number, or 0")
+    return Serial(number)
 
 
 # The options that take a pair: what its first part is; the second is a path.

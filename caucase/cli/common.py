@@ -64,7 +64,7 @@ def run_hook(command: Path) -> None:
     with contextlib.suppress(BrokenPipeError):  # nobody reads what was done, and yet the service has to know
         sys.stdout.flush()
     try:
-        status = subprocess.run([command], check=False).returncode  # noqa: S603 - the user's own command
+        status = subprocess.run([command], check=False).returncode  # nosec B603 # noqa: S603 - the user's own command
     except OSError as error:
         raise HookFailed(f"The on-renew command {command} could not be run: {error.strerror}.") from None
     if status:

@@ -28,7 +28,7 @@ def _lines(certificates: Iterable[IssuedCertificate], now: datetime) -> Iterator
     for one in certificates:
         state = "REVOKED" if one.is_revoked else "valid" if now <= one.not_after else "expired"
         yield (
-            escape(one.serial, _WIDEST),
+            f"0x{one.serial}",  # as --revoke-serial takes it: one without letters would be a decimal number there
             escape(one.subject, _WIDEST),
             escape(" ".join(one.names), _WIDEST),
             state,
@@ -39,5 +39,5 @@ def _lines(certificates: Iterable[IssuedCertificate], now: datetime) -> Iterator
 
 def _how(one: IssuedCertificate) -> str:
     if one.renewed_from:
-        return f"{one.kind} from {one.renewed_from}"
+        return f"{one.kind} from 0x{one.renewed_from}"
     return f"{one.kind} by {one.approved_by}" if one.approved_by else one.kind

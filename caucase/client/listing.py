@@ -5,6 +5,7 @@ It trusts the server to say the truth: an answer comes over HTTPS, and proves no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,8 @@ from typing import Any
 
 from caucase.core.message import load_json_object
 from caucase.errors import Malformed
+
+_SERIAL = re.compile(r"[0-9a-f]{1,40}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +73,11 @@ def _certificate(document: dict[str, Any]) -> IssuedCertificate:
         end = datetime.fromisoformat(str(document.get("not_after")).replace("Z", "+00:00"))
     except ValueError:
         raise Malformed("A certificate in it has no end.") from None
-    serial = _text(document, "serial")
-    if not serial or end.tzinfo is None or not (names is None or isinstance(names, list)):
-        raise Malformed("A certificate in it has no serial, or no names.")
+    serial, renewed_from = _text(document, "serial"), _text(document, "renewed_from")
+    if not _SERIAL.fullmatch(serial) or (renewed_from and not _SERIAL.fullmatch(renewed_from)):
+        raise Malformed("A certificate in it has no serial number.")
+    if end.tzinfo is None or not (names is None or isinstance(names, list)):
+        raise Malformed("A certificate in it has no time of its end, or no list of names.")
     return IssuedCertificate(
         serial=serial,
         kind=_text(document, "kind"),
@@ -80,7 +85,7 @@ def _certificate(document: dict[str, Any]) -> IssuedCertificate:
         names=tuple(map(str, names or ())),
         not_after=end,
         approved_by=_text(document, "approved_by"),
-        renewed_from=_text(document, "renewed_from"),
+        renewed_from=renewed_from,
         is_revoked=document.get("revoked") is not None,
         document=document,
     )

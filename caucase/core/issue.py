@@ -71,6 +71,20 @@ def issue(
     serial: Serial,
 ) -> x509.Certificate:
     """A certificate for ``key``, signed by ``signer``, that ends with its CA at the latest."""
+    der = issue_der(signer, key=key, subject=subject, extensions=extensions, validity=validity, serial=serial)
+    return load_stored_certificate(der)
+
+
+def issue_der(
+    signer: Signer,
+    *,
+    key: PublicKey,
+    subject: x509.Name,
+    extensions: Sequence[Extension],
+    validity: Validity,
+    serial: Serial,
+) -> bytes:
+    """Like ``issue``, in DER, for somebody who does not read it."""
     return _signed(
         signer.key,
         issuer=own.subject(signer.certificate),
@@ -97,7 +111,7 @@ def issue_ca(
         Extension(value=x509.SubjectKeyIdentifier(identifier)),
         Extension(value=x509.AuthorityKeyIdentifier(identifier, None, None)),
     ]
-    certificate = _signed(
+    encoded = _signed(
         key,
         issuer=subject,
         key=public,
@@ -106,7 +120,7 @@ def issue_ca(
         validity=validity,
         serial=serial,
     )
-    return Signer(certificate=certificate, key=key, key_id=identifier)
+    return Signer(certificate=load_stored_certificate(encoded), key=key, key_id=identifier)
 
 
 def _signed(
@@ -118,7 +132,7 @@ def _signed(
     extensions: Sequence[Extension],
     validity: Validity,
     serial: Serial,
-) -> x509.Certificate:
+) -> bytes:
     if validity.not_after < validity.not_before:
         raise ValueError("a certificate that ends before it begins")
     algorithm = algorithm_identifier(signing_key)
@@ -135,4 +149,4 @@ def _signed(
         if extensions
         else b"",
     )
-    return load_stored_certificate(signed(signing_key, tbs, algorithm))
+    return signed(signing_key, tbs, algorithm)

@@ -98,7 +98,7 @@ def issued(
         at=at,
         serial=Serial(certificate.serial_number),
         subject=subject(certificate).rfc4514_string(),
-        names=_alternative_names(certificate.extensions),
+        names=alternative_names(certificate.extensions),
         key_id=key_id_in(certificate),
         issuer=authority_key_id(certificate) or KeyId(b""),
         not_before=int(not_before(certificate).timestamp()),
@@ -125,7 +125,8 @@ def _bytes(value: bytes) -> dict[str, str]:
 _encode = json.JSONEncoder(default=_bytes).encode
 
 
-def _alternative_names(extensions: x509.Extensions) -> str:
+def alternative_names(extensions: x509.Extensions) -> str:
+    """As ``Entry.names`` has them."""
     try:
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -19,7 +19,7 @@ from caucase.errors import Conflict
 
 _PREFIX = ".caucase-partial-"
 # A tmpfs on every Debian (systemd's API file systems).
-_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - with a private folder in it
+_SHARED_MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108 - with a private folder in it
 # A database is larger than the rows in its backup, and has a journal.
 _ROOM = 6
 

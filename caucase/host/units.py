@@ -20,7 +20,7 @@ def listening_ports(unit: str, *, booted: Path = BOOTED) -> set[int] | None:
     if systemctl is None or not booted.is_dir():
         return None
     try:
-        done = subprocess.run(  # noqa: S603 - the name of a unit of ours is all that goes in
+        done = subprocess.run(  # nosec B603 # noqa: S603 - the name of a unit of ours is all that goes in
             [systemctl, "show", "--property=LoadState,Listen", unit],
             capture_output=True,
             text=True,

@@ -166,7 +166,9 @@ def _content(database: Database, config: ServerConfig, now: datetime) -> Iterato
     for problem in examination.problems:
         yield _wrong(f"database: {problem}")
     if not examination.problems:
-        yield _ok("database: whole; keys match certificates, each CA vouches for the next")
+        yield _ok(
+            "database: whole; keys match certificates, each CA vouches for the next, the record is unbroken"
+        )
     with database.read() as transaction:
         netloc = settings.setting(transaction, settings.NETLOC)
         rows = {name: cas.select_all(transaction, name) for name in ContextName}

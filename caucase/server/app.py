@@ -15,6 +15,7 @@ from caucase.config.schema import ServerConfig
 from caucase.errors import Malformed
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach
+from caucase.server.committing import Committer
 from caucase.server.connection import SERVER
 from caucase.server.consent_keys import ConsentKeys
 from caucase.server.cors import COOKIE, Access, Consent, Consents, Kind, Origins
@@ -32,6 +33,7 @@ def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) ->
     assert netloc is not None, "an authority has one"
     return Service(
         authority=authority,
+        committer=Committer(authority.storage),
         netloc=netloc,
         server_key=config.server_key,
         origins=Origins.of(netloc, config.cors_whitelist),

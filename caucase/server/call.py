@@ -66,7 +66,7 @@ class Call:
 
     def carry_out(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a use case; awaiting it gives what it returns or raises. It goes on also if the client does not wait."""
-        return CarryingOut(use_case, *args, **kwargs).outcome
+        return CarryingOut(self.service.committer, use_case, *args, **kwargs).outcome
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function that may block, in a thread."""

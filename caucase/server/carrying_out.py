@@ -1,14 +1,12 @@
-"""Runs use cases in the event loop: what they decide and sign in its thread, which each worker process has one of,
-and what they commit in the database's own.
-"""
+"""Runs use cases in the event loop: what they decide and sign in its thread, which each worker process has one of."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from caucase.authority import UseCase
+from caucase.server.committing import Committer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -21,28 +19,21 @@ class CarryingOut(Generic[T]):
     committed must also be reported.
     """
 
-    def __init__(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self, committer: Committer, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        self._committer = committer
         self._steps = use_case.steps(*args, **kwargs)
-        self._submit = use_case.database.submit
-        self.outcome: asyncio.Future[T] = self._loop.create_future()
+        self.outcome: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._advance(None, None)
 
-    def _advance(self, result: Any, error: BaseException | None) -> None:
+    def _advance(self, result: Any, error: Exception | None) -> None:
         try:
             work = self._steps.send(result) if error is None else self._steps.throw(error)
-            future = self._submit(work)
+            self._committer.commit(work, self._advance)
         except StopIteration as end:
             if not self.outcome.done():
                 self.outcome.set_result(end.value)
         except Exception as failure:  # noqa: BLE001 - it is told to whoever waits
             if not self.outcome.done():
                 self.outcome.set_exception(failure)
-        else:
-            future.add_done_callback(self._committed)
-
-    def _committed(self, future: Future[Any]) -> None:
-        """In the database's thread."""
-        error = future.exception()
-        result = None if error is not None else future.result()
-        self._loop.call_soon_threadsafe(self._advance, result, error)

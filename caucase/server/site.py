@@ -14,6 +14,7 @@ from pathlib import Path
 from caucase.authority import Authority, ContextName, Document
 from caucase.clock import monotonic
 from caucase.core.netloc import NetLoc
+from caucase.server.committing import Committer
 from caucase.server.cors import Consents, Origins
 from caucase.server.limits import DEFAULT_LIMITS, Report, Throttle
 
@@ -27,6 +28,7 @@ class Service:
     """
 
     authority: Authority
+    committer: Committer
     netloc: NetLoc
     server_key: Path
     origins: Origins

@@ -4,6 +4,6 @@
 statements of one aggregate. Nothing here decides anything.
 """
 
-from caucase.store.db import COMPANIONS, Database, Transaction, check_absent, damage
+from caucase.store.db import COMPANIONS, Database, Transaction, Write, check_absent, damage
 
-__all__ = ["COMPANIONS", "Database", "Transaction", "check_absent", "damage"]
+__all__ = ["COMPANIONS", "Database", "Transaction", "Write", "check_absent", "damage"]

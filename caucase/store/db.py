@@ -18,6 +18,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -51,12 +52,12 @@ def check_absent(path: Path) -> None:
             )
 
 
-class _Write:
-    """One unit of work, and where its result is awaited."""
+@dataclass(frozen=True)
+class Write:
+    """Work for a write transaction; ``done`` is told afterwards what it returned, or what was raised instead."""
 
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
-        self.work = work
-        self.future: Future[Any] = Future()
+    work: Callable[[Transaction], Any]
+    done: Callable[[Any, Exception | None], None]
 
 
 class Database:
@@ -71,8 +72,9 @@ class Database:
         self._read_only = read_only
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._turns: list[_Turn] = []
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Write | None] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
         self._closed = False
         _prepare_file(path, create=create and not read_only)
@@ -106,11 +108,19 @@ class Database:
         ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it
         raises, its changes alone are undone and the exception arrives here. StoreError when the commit fails.
         """
-        return self.submit(work).result()
+        future: Future[_T] = Future()
 
-    def submit(self, work: Callable[[Transaction], _T]) -> Future[_T]:
-        """Like ``write``, for somebody who does not wait here: the future has the result, or what was raised."""
-        job = _Write(work)
+        def done(result: _T, error: Exception | None) -> None:
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+
+        self.submit(Write(work, done))
+        return future.result()
+
+    def submit(self, write: Write) -> None:
+        """Like ``write``, for somebody who does not wait here: ``done`` is called in another thread."""
         with self._lock:
             if self._closed:
                 raise StoreError(f"The database {self.path} is closed.")
@@ -119,8 +129,11 @@ class Database:
                     target=self._write_batches, name="database writer", daemon=True
                 )
                 self._writer.start()
-            self._queue.put(job)
-        return job.future
+            self._queue.put(write)
+
+    def commit(self, batch: list[Write]) -> None:
+        """Commit in this thread, as soon as it is its turn. Whatever happens is told to each; it never raises."""
+        self._commit(batch, lambda _: None)
 
     def settle(self) -> None:
         """Bring everything into the file itself, so that it can be moved without its log. StoreError if that
@@ -141,14 +154,27 @@ class Database:
             writer.join()
         with self._lock:
             connections, self._connections = self._connections, []
+            turns, self._turns = self._turns, []
         for connection in connections:
             connection.close()
+        for turn in turns:
+            turn.close()
 
-    def _own_connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _own_connection(self, purpose: str = "reading") -> sqlite3.Connection:
+        """One of this thread's; another for writing, because work may read what was there before."""
+        connection: sqlite3.Connection | None = getattr(self._local, purpose, None)
         if connection is None:
-            connection = self._local.connection = self._connect()
+            connection = self._connect()
+            setattr(self._local, purpose, connection)
         return connection
+
+    def _own_turn(self) -> _Turn:
+        turn: _Turn | None = getattr(self._local, "turn", None)
+        if turn is None:
+            turn = self._local.turn = _Turn(self.path)
+            with self._lock:
+                self._turns.append(turn)
+        return turn
 
     def _connect(self) -> sqlite3.Connection:
         # Threads of a pool end without telling, so close() closes their connections from its own thread.
@@ -200,53 +226,49 @@ class Database:
             raise StoreError(f"{self.path} was made by a newer release.", "Install that release again.")
 
     def _write_batches(self) -> None:
-        connection: sqlite3.Connection | None = None
-        with _Turn(self.path) as turn:
-            while first := self._queue.get():
-                batch = [first]
-                try:
-                    with turn.taken():
-                        # Whatever came while another process had its turn shares this one.
-                        self._gather(batch)
-                        if connection is None:
-                            connection = self._connect()
-                        self._commit(connection, batch)
-                except Exception as error:  # noqa: BLE001 - every waiting caller must hear of it, whatever it is
-                    for job in batch:
-                        if not job.future.done():
-                            job.future.set_exception(store_error(self.path, error))
+        while first := self._queue.get():
+            # Whatever came while another process had its turn shares this one.
+            self._commit([first], self._gather)
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Write]) -> None:
-        """Run a batch in one transaction; each result is set only after the commit.
+    def _commit(self, batch: list[Write], gather: Callable[[list[Write]], None]) -> None:
+        """Run a batch in one transaction, with what ``gather`` adds once it can begin.
 
-        Also what was raised: "there is one already" may be about another write of this batch, which can still be
-        undone.
+        Everybody is told after the commit. Also of what was raised: "there is one already" may be about another write
+        of this batch, which can still be undone.
         """
-        outcomes: list[tuple[_Write, Any, Exception | None]] = []
+        outcomes: list[tuple[Any, Exception | None]] = []
+        try:
+            with self._own_turn().taken():
+                gather(batch)
+                outcomes = self._run(self._own_connection("writing"), batch)
+        except Exception as error:  # noqa: BLE001 - everybody must hear of it, whatever it is
+            outcomes = [(None, store_error(self.path, error)) for _ in batch]
+        for write, (result, failure) in zip(batch, outcomes, strict=True):
+            write.done(result, failure)
+
+    def _run(self, connection: sqlite3.Connection, batch: list[Write]) -> list[tuple[Any, Exception | None]]:
+        """What each has returned or raised, once it is on disk."""
+        outcomes: list[tuple[Any, Exception | None]] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for job in batch:
+            for write in batch:
                 connection.execute("SAVEPOINT job")
                 try:
-                    outcomes.append((job, job.work(connection), None))
+                    outcomes.append((write.work(connection), None))
                 except Exception as error:
                     if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
                         raise
                     connection.execute("ROLLBACK TO job")
-                    outcomes.append((job, None, store_error(self.path, error)))
+                    outcomes.append((None, store_error(self.path, error)))
                 connection.execute("RELEASE job")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        for job, result, failure in outcomes:
-            if failure is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(failure)
+        return outcomes
 
-    def _gather(self, batch: list[_Write]) -> None:
+    def _gather(self, batch: list[Write]) -> None:
         """Add what else is waiting."""
         with contextlib.suppress(queue.Empty):
             while len(batch) < _BATCH_LIMIT:
@@ -268,12 +290,10 @@ class _Turn:
         self._path = path.with_name(path.name + "-turn")
         self._descriptor = -1
 
-    def __enter__(self) -> _Turn:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._descriptor = -1
 
     @contextlib.contextmanager
     def taken(self) -> Iterator[None]:

@@ -64,15 +64,19 @@ class Conditions:
 
 def append(transaction: Transaction, context: str, entry: Entry) -> None:
     """Add an entry at the end. The chain is read in the transaction that extends it: several processes do."""
-    head = chain(transaction, context).head
-    values = entry.values(context, head.number + 1)
-    new = link(head.hash, values)
-    transaction.execute(_INSERT, (*values, new))
-    transaction.execute(
-        "INSERT INTO record_chain VALUES (?, ?, ?, 0, ?)"
-        " ON CONFLICT DO UPDATE SET number = excluded.number, hash = excluded.hash",
-        (context, head.number + 1, new, START),
-    )
+    head = transaction.execute(
+        "SELECT number, hash FROM record_chain WHERE context = ?", (context,)
+    ).fetchone()
+    number, digest = head or (0, START)
+    values = entry.values(context, number + 1)
+    digest = link(digest, values)
+    transaction.execute(_INSERT, (*values, digest))
+    if head is None:
+        transaction.execute("INSERT INTO record_chain VALUES (?, 1, ?, 0, ?)", (context, digest, START))
+    else:
+        transaction.execute(
+            "UPDATE record_chain SET number = ?, hash = ? WHERE context = ?", (number + 1, digest, context)
+        )
 
 
 def chain(transaction: Transaction, context: str | bytes) -> Chain:

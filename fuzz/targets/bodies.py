@@ -34,10 +34,13 @@ def _opened(folder: Path) -> Iterator[Run]:
 
 
 def _run(started: Server, waiting: RequestId, data: bytes) -> None:
-    kind, body = data[:1], data[1:]
+    kind, body = data[:1], memoryview(data)[1:]
     start, media_type = _ROUTES.get(kind, _ROUTES[b"c"])
     for place, pem in ((b"@CRT@", started.office.service_pem), (b"@CSR@", started.office.csr_pem)):
-        body = body.replace(place, json.dumps(pem.decode("ascii"))[1:-1].encode("ascii"), 1)
+        if place in data:
+            body = memoryview(
+                bytes(body).replace(place, json.dumps(pem.decode("ascii"))[1:-1].encode("ascii"), 1)
+            )
     header = [
         start.replace(b"{id}", b"%d" % waiting) + b" HTTP/1.1",
         b"Host: localhost:8010",
@@ -46,7 +49,7 @@ def _run(started: Server, waiting: RequestId, data: bytes) -> None:
         b"Content-Type: " + media_type,
         b"Content-Length: %d" % len(body),
     ]
-    started.receive(b"\r\n".join(header) + b"\r\n\r\n" + body, as_user=kind.isupper())
+    started.receive(b"\r\n".join(header) + b"\r\n\r\n", body, as_user=kind.isupper())
 
 
 TARGET = Target(

@@ -18,7 +18,7 @@ def _opened(folder: Path) -> Iterator[Run]:
 
 
 def _run(started: object, data: bytes) -> None:
-    started.receive(data[1:], as_user=data[:1] == b"U")  # type: ignore[attr-defined]
+    started.receive(memoryview(data)[1:], as_user=data[:1] == b"U")  # type: ignore[attr-defined]
 
 
 TARGET = Target(

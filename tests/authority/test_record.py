@@ -273,6 +273,28 @@ def test_what_is_issued_between_two_pages_is_on_a_later_one(filled: ContextAutho
     assert ([one.entry.subject for one in rest.certificates], rest.next) == (["CN=late"], None)
 
 
+def test_pages_while_others_write(authority: Authority, world: World) -> None:
+    """Each entry is on one page, in order, and those of before the first page are all there."""
+    entry = Entry(kind=Kind.SIGNED, at=1, serial=Serial(1), issuer=KeyId(b"i"), not_after=2)
+    count = 60
+
+    def write() -> None:
+        with Database(world.path) as database:
+            for number in range(count):
+                one = replace(entry, serial=Serial(number + 1))
+                database.write(lambda transaction, one=one: record.append(transaction, "cas", one))
+
+    def read() -> list[int]:
+        seen: list[int] = []
+        while len(seen) < count:
+            page = authority.services.record.page(Query(after=seen[-1] if seen else 0, limit=7))
+            seen += [one.number for one in page.certificates]
+        return seen
+
+    _, first, second = at_once(write, read, read)
+    assert first == second == list(range(1, count + 1))
+
+
 def test_beyond_the_end(filled: ContextAuthority) -> None:
     page = filled.record.page(Query(after=2**63 - 1))
     assert (page.certificates, page.next) == ((), None)
@@ -494,7 +516,8 @@ def expire(path: Path, count: int) -> None:
     """Many rows of each kind that are all over."""
     with sqlite3.connect(path) as connection:
         connection.executemany(
-            "INSERT INTO request VALUES (?, 'cas', x'01', ?, x'02', 'a', 1, x'03', 2, NULL, 'a')",
+            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at, certificate, keep_until)"
+            " VALUES (?, 'cas', x'01', ?, x'02', 'a', 1, x'03', 2)",
             ((number, f"{number}") for number in range(count)),
         )
         connection.executemany(

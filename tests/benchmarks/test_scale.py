@@ -39,6 +39,7 @@ def test_a_database_is_aged(tmp_path: Path, is_over: bool, answers: int) -> None
     assert counts == [25, answers, answers]
 
 
+@pytest.mark.xdist_group("benchmarks")  # they would measure each other
 def test_every_question_is_answered_for_small_databases() -> None:
     for (tables, judged), names in (
         (history.examine(50, 2, 40), 2 * len(history.OPERATIONS)),

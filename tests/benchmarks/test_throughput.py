@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks import throughput
 from benchmarks.servers import OURS, PEER
 from benchmarks.throughput import OPERATIONS, Plan
 from benchmarks.work import RSA
 
 
+@pytest.mark.xdist_group("benchmarks")  # they would measure each other
 def test_both_servers_do_all_of_the_work() -> None:
     plan = Plan(requests={2: 6}, rounds=1, seconds=10.0, again=1.0)
     results = throughput.compare([(OURS, RSA), (PEER, RSA)], plan)

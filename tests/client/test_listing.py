@@ -44,6 +44,7 @@ def test_a_page() -> None:
     [
         b"", b"[]", b"{}", b'{"certificates": {}}', b'{"certificates": [1]}', page(following=3), page(following="4"),
         page(following=True), page(following=4.5), page({}), page({**GOOD, "serial": None}), page({**GOOD, "serial": 5}),
+        page({**GOOD, "serial": ""}), page({**GOOD, "serial": "1F"}), page({**GOOD, "renewed_from": "x"}),
         page({**GOOD, "not_after": None}), page({**GOOD, "not_after": "soon"}),
         page({**GOOD, "not_after": "2030-01-02T00:00:00"}), page({**GOOD, "names": "x"}), page({**GOOD, "subject": ["x"]}),
     ],

@@ -156,6 +156,7 @@ def test_a_backup_of_before_there_was_a_record(busy: Office, keys) -> None:
     tables = dict(_tables(lines[1:-1]))
     for name in ("record", "record_chain"):
         del tables[name]
+    tables["request"] = [_first_columns(line, 10) for line in tables["request"]]
     tables["issued"] = [
         _line({"table": "issued", "columns": ["context", "serial", "issuer", "not_after"]}),
         *(_line(["cas", serial, {"base64": _base64(issuer)}, end]) for serial, issuer, end in issued),
@@ -183,6 +184,14 @@ def _tables(lines: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
             yield json.loads(line)["table"], of_table
         else:
             of_table.append(line)
+
+
+def _first_columns(line: bytes, count: int) -> bytes:
+    """A table's head or row, without what later schemas have added to it."""
+    value = json.loads(line)
+    if isinstance(value, dict):
+        return _line({**value, "columns": value["columns"][:count]})
+    return _line(value[:count])
 
 
 def _line(value: object) -> bytes:

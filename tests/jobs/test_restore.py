@@ -24,8 +24,9 @@ from caucase.errors import (
     NotConfigured,
     Untrusted,
 )
+from caucase.jobs.backup import back_up
 from caucase.jobs.restore import drill
-from caucase.store import Database, settings
+from caucase.store import Database, revocations, settings
 from caucase.store.snapshot import MARK
 from tests.authority.world import (
     ADDRESS,
@@ -107,8 +108,31 @@ def test_numbers_of_lists_jump_ahead(office: Office, alice, keys, clock) -> None
     restored = office.restored()
     for context in (restored.services, restored.users):
         (crl,) = lists(context).values()
-        # 1,000 for each second since, and for a day more.
+        # 1,000 for each second, and for a day more.
         assert number(crl) > number(published) + 3 * 86_400 * 1000
+
+
+def test_numbers_never_fall_whichever_backups_are_restored(office: Office, alice, keys, clock) -> None:
+    """First the older one, then one of the server that this has become, then the older one again."""
+
+    def restored(backup: Path, key: int, name: str) -> Path:
+        clock.advance(seconds=5)
+        path = office.folder / name / "caucase.sqlite"
+        path.parent.mkdir()
+        office.restore(backup, keys(number=key), keys(number=key + 1), at=path)
+        return path
+
+    def numbers(path: Path) -> set[int]:
+        with Database(path) as database, database.read() as transaction:
+            return {dates.number for dates in revocations.select_dates(transaction, "cas")}
+
+    old = office.made()
+    first = restored(old, 1, "first")
+    new = back_up(first, office.backups, keep=30, clock=clock, audit=office.reports)  # type: ignore[arg-type]
+    assert new is not None
+    second = restored(new.path, 2, "second")
+    third = restored(old, 1, "third")
+    assert max(numbers(first)) < min(numbers(second)) <= max(numbers(second)) < min(numbers(third))
 
 
 def test_what_published_lists_add(office: Office, alice, keys, clock) -> None:

@@ -87,7 +87,7 @@ class Machine:
         return output, errors
 
     def refresh(self) -> str:
-        """What it says; as many entries in the log as it counts."""
+        """What it says; as many entries in the log as it counts, besides how far the record reaches."""
         output, errors = self.manage("--refresh")
         assert output.count("\n") == 1
         made = [line for line in errors.splitlines() if "The record reaches" not in line]

@@ -50,6 +50,7 @@ class Plant:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.kill_all()
+        self.orphans()
         self.listeners.close()
         for process in self._processes:
             process.end()
@@ -78,10 +79,11 @@ class Plant:
     # Violence
 
     def kill_all(self) -> None:
-        """The server with all its workers, as the kernel does it when a cgroup has no memory left."""
+        """The server with all its workers, as the kernel does it when a cgroup has no memory left; until they are gone."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.process.pid, signal.SIGKILL)
         self.process.process.wait(SECONDS)
+        assert not _left({self.process.process.pid})
         self.kills += 1
 
     def kill_parent(self) -> None:
@@ -103,14 +105,8 @@ class Plant:
         return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def orphans(self) -> list[int]:
-        """What is left of the servers that were killed, after a moment in which to notice it."""
-        former = {process.process.pid for process in self._processes[:-1]}
-        deadline = time.monotonic() + SECONDS
-        while left := [pid for pid, group in _groups() if group in former]:
-            if time.monotonic() > deadline:
-                return left
-            time.sleep(0.05)
-        return []
+        """What is left of the servers, all of which were killed, or their parents."""
+        return _left({process.process.pid for process in self._processes})
 
     # Questions
 
@@ -131,6 +127,16 @@ class Plant:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+
+def _left(groups: set[int]) -> list[int]:
+    """Which processes are still there of these groups, after as long as they may take to notice what happened."""
+    deadline = time.monotonic() + SECONDS
+    while left := [pid for pid, group in _groups() if group in groups]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.01)
+    return left
 
 
 def _groups() -> list[tuple[int, int]]:

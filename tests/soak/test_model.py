@@ -1,22 +1,19 @@
 """Random sequences of everything that can be done with an authority, against a model of it: whatever is answered must be
 what the model answers, and what is there what the model has.
 
-Two authorities over one database stand for two processes. A write that fails, and a process that is killed right after
-one, are made by a database whose commit raises: no real disk fails at a commit of the test's choosing. (Disks that
-really fail are in ``test_io_errors.py``.)
+Two authorities over one database stand for two processes. A write can fail, and a process be killed right after one.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import operator
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -29,12 +26,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from caucase.authority import (
     Authority,
-    ContextAuthority,
     ContextName,
     ContextPolicy,
     Principal,
     Recovery,
-    UseCase,
     verify,
 )
 from caucase.core import message, profile
@@ -50,12 +45,13 @@ from caucase.core.x509 import (
     public_key,
 )
 from caucase.errors import CaucaseError, NotAuthenticated, StoreError
-from caucase.store import Database, Transaction, snapshot
+from caucase.store import snapshot
 from tests.authority.world import ADDRESS, POLICY, World, number, serials
 from tests.conftest import FakeClock
 from tests.server.material import make
 
 from .model import DAY, GRACE, MAX_PENDING, PERIOD, RECORD_RETENTION, Ca, Cert, Context, Model, Request
+from .operation import FallibleDatabase, Going, Operation, outcome_of
 
 KEYS = [KeyType.parse("ec:P-256").generate() for _ in range(4)]
 NAMES = 2
@@ -75,74 +71,10 @@ PROCESS = st.integers(0, 1)
 FAULT = st.one_of(*[st.none()] * 5, st.tuples(st.sampled_from(["before", "after"]), st.integers(1, 2)))
 
 
-class FallibleDatabase(Database):
-    """``fault``: what happens to which of the next commits."""
-
-    fault: tuple[str, int] | None = None
-
-    def _commit(self, connection: Transaction, batch: Any) -> None:
-        if self.fault is None:
-            return super()._commit(connection, batch)
-        when, left = self.fault
-        self.fault = (when, left - 1)
-        if left != 1:
-            return super()._commit(connection, batch)
-        self.fault = None
-        if when == "before":
-            raise sqlite3.OperationalError("disk I/O error")
-        # It is on disk, and nobody hears of it.
-        results = [copy.copy(job) for job in batch]
-        for job in results:
-            job.future = type(job.future)()
-        super()._commit(connection, results)
-        raise sqlite3.OperationalError("killed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operation:
-    """``name``: of the context. ``real`` may authenticate, and gives what is to be called; ``expected`` does it to the
-    model. ``accept`` is called with what both gave, if they ``agree``.
-    """
-
-    name: str
-    real: Callable[[ContextAuthority, Authority], functools.partial[Any]]
-    expected: Callable[[Context, Model], Any]
-    agree: Callable[[Any, Any], bool] = operator.eq
-    accept: Callable[[Any, Any], None] = lambda got, wanted: None
-
-
-class _Going:
-    """A use case that has decided and not committed yet, or whatever else, which is over at once."""
-
-    def __init__(self, begin: Callable[[], functools.partial[Any]]) -> None:
-        self._steps: Any = None
-        self._work: Any = None
-        self.outcome = _outcome(lambda: self._decide(begin()))
-
-    def _decide(self, call: functools.partial[Any]) -> Any:
-        if not isinstance(call.func, UseCase):
-            return call()
-        self._database, self._steps = call.func.database, call.func.steps(*call.args, **call.keywords)
-        return self._advance(lambda: next(self._steps))
-
-    def finish(self) -> None:
-        while self._work is not None:
-            work, self._work = self._work, None
-            result = _outcome(lambda: self._database.write(work))
-            if isinstance(result, CaucaseError):
-                self.outcome = _outcome(lambda: self._advance(lambda: self._steps.throw(result)))
-            else:
-                self.outcome = _outcome(lambda: self._advance(lambda: self._steps.send(result)))
-
-    def _advance(self, step: Callable[[], Any]) -> Any:
-        try:
-            self._work = step()
-        except StopIteration as end:
-            return end.value
-
-
 class Life(RuleBasedStateMachine):
-    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest."""
+    """``held``: certificates that somebody has. ``ids``: of requests, once seen. ``numbers``: of lists, the highest.
+    ``before``: the model as it was when two things began at once.
+    """
 
     @initialize()
     def begin(self) -> None:
@@ -156,6 +88,7 @@ class Life(RuleBasedStateMachine):
         self.seen: dict[tuple[Ca, int], bytes] = {}
         self.numbers = {"cau": 0, "cas": 0}
         self.backups: list[tuple[list[bytes], Model, datetime]] = []
+        self.before: Model | None = None
         self.databases: list[FallibleDatabase] = []
         self.authorities: list[Authority] = []
         self._start()
@@ -192,16 +125,16 @@ class Life(RuleBasedStateMachine):
     def perform(self, process: int, fault: tuple[str, int] | None, operation: Operation) -> Any:
         """Do it to both, and compare; what the model gave. After a fault it is done again, as a client would."""
         self.databases[process].fault = fault
-        got = _outcome(lambda: self._begin(process, operation)())
+        got = outcome_of(lambda: self._begin(process, operation)())
         self.databases[process].fault = None
         begun = [self.model]
         if isinstance(got, StoreError):
             assert fault is not None
             if fault[0] == "after":  # then it may have been done
                 done = copy.deepcopy(self.model)
-                _outcome(lambda: operation.expected(done.context(operation.name), done))
+                outcome_of(lambda: operation.expected(done.context(operation.name), done))
                 begun.append(done)
-            got = _outcome(lambda: self._begin(process, operation)())
+            got = outcome_of(lambda: self._begin(process, operation)())
         self._compare([(model, [(operation, got)]) for model in begun])
 
     def _begin(self, process: int, operation: Operation) -> functools.partial[Any]:
@@ -214,12 +147,12 @@ class Life(RuleBasedStateMachine):
         for model, operations in possible:
             tried = copy.deepcopy(model)
             wanted = [
-                _outcome(lambda: operation.expected(tried.context(operation.name), tried))
+                outcome_of(lambda: operation.expected(tried.context(operation.name), tried))
                 for operation, _ in operations
             ]
             self._learn_cas(tried)
             if all(
-                _agree(operation, got, value)
+                operation.agrees(got, value)
                 for (operation, got), value in zip(operations, wanted, strict=True)
             ):
                 for (operation, got), value in zip(operations, wanted, strict=True):
@@ -302,14 +235,16 @@ class Life(RuleBasedStateMachine):
     def two_things_at_once(self, data: st.DataObject, is_swapped: bool) -> None:
         """In two processes: both decide before either commits. It must look as if one had come after the other."""
         operations = [self._draw(data), self._draw(data)]
-        going = [_Going(lambda at=at: self._begin(at, operations[at])) for at in (0, 1)]
+        going = [Going(lambda at=at: self._begin(at, operations[at])) for at in (0, 1)]
         if is_swapped:
             operations.reverse()
             going.reverse()
         for one in going:
             one.finish()
         done = [(operation, one.outcome) for operation, one in zip(operations, going, strict=True)]
+        self.before = self.model
         self._compare([(self.model, done), (self.model, done[::-1])])
+        self.before = None
 
     def _draw(self, data: st.DataObject) -> Operation:
         possible = [self._submit, self._approve, self._revoke_unknown]
@@ -538,7 +473,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.backups)
     @rule(data=st.data())
     def restore(self, data: st.DataObject) -> None:
-        rows, model, taken_at = data.draw(st.sampled_from(self.backups[-2:]))
+        rows, model, taken_at = data.draw(st.sampled_from(self.backups[-3:]))
         self._stop()
         # By the time, lists of the restored server are numbered higher than those that were published since.
         self.clock.advance(seconds=1)
@@ -592,6 +527,8 @@ class Life(RuleBasedStateMachine):
         return drawn
 
     def _check_user(self, model: Model, user: Cert | None) -> None:
+        """Who somebody is was decided when the request came, ``before`` what others do meanwhile."""
+        model = self.before or model
         if user is not None and not model.cau.is_good(user, self.now):
             raise NotAuthenticated("")
 
@@ -600,19 +537,6 @@ def _authenticate(authority: Authority, user: Cert | None) -> Principal:
     if user is None:
         return Principal.local(0)
     return authority.authenticate(dump_der(x509.load_pem_x509_certificate(user.pem)), address=ADDRESS)
-
-
-def _agree(operation: Operation, got: Any, wanted: Any) -> bool:
-    if isinstance(got, CaucaseError) or isinstance(wanted, CaucaseError):
-        return type(got) is type(wanted)
-    return operation.agree(got, wanted)
-
-
-def _outcome(action: Callable[[], Any]) -> Any:
-    try:
-        return action()
-    except CaucaseError as error:
-        return error
 
 
 def _no_key(*_: object) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import sqlite3
 import stat
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from caucase.errors import StoreError
-from caucase.store import Database, Transaction, requests
+from caucase.store import Database, Transaction, Write, requests
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
 from caucase.store.settings import count, counter, first_setting, generations, setting
 
@@ -50,7 +51,7 @@ def raw(path: Path) -> sqlite3.Connection:
 def test_fresh_database_is_nobody_elses(database: Database, path: Path) -> None:
     database.write(step)
     assert sorted(other.name for other in path.parent.iterdir()) == [
-        path.name + end for end in ("", "-shm", "-wal")
+        path.name + end for end in ("", "-shm", "-turn", "-wal")
     ]
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -299,15 +300,37 @@ def test_nobody_is_told_of_what_is_undone(database: Database) -> None:
         transaction.execute("CREATE TABLE child (id REFERENCES parent DEFERRABLE INITIALLY DEFERRED)")
         transaction.execute("INSERT INTO child VALUES (1)")
 
-    blocker = database.submit(first)
-    assert begun.wait(10)  # alone in its batch, so that the others are together in the next
-    others = [database.submit(work) for work in (step, refused, doom)]
+    told: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    for number, work in enumerate((first, step, refused, doom)):
+        database.submit(Write(work, lambda _, error: told.put(error)))
+        if not number:
+            assert begun.wait(10)  # alone in its batch, so that the others are together in the next
     queued.set()
-    blocker.result(10)
-    for other in others:
-        with pytest.raises(StoreError, match="FOREIGN KEY"):
-            other.result(10)
+    assert told.get(timeout=10) is None
+    for _ in range(3):
+        error = told.get(timeout=10)
+        assert isinstance(error, StoreError)
+        assert "FOREIGN KEY" in str(error)
     assert value(database) == 0
+
+
+def test_commit_in_this_thread(database: Database) -> None:
+    """Everybody hears, in order, after the commit; who fails undoes nothing of the others."""
+    told: list[object] = []
+
+    def done(result: object, error: Exception | None) -> None:
+        told.append((result, error, value(database)))
+
+    def refused(transaction: Transaction) -> None:
+        step(transaction)
+        raise KeyError("no")
+
+    database.commit([Write(work, done) for work in (step, refused, step)])
+    assert [(result, type(error), stored) for result, error, stored in told] == [
+        (1, type(None), 2),
+        (None, KeyError, 2),
+        (2, type(None), 2),
+    ]
 
 
 def test_many_writers(database: Database) -> None:

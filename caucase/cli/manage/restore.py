@@ -102,7 +102,9 @@ def _report(result: Drill, key: PrivateKey) -> None:
     for problem in result.examination.problems:
         print(problem)
     if not result.examination.problems:
-        print("All is well: the database is whole, keys match certificates, the chain of CAs holds.")
+        print(
+            "All is well: the database is whole, keys match certificates, the chain of CAs and the record hold."
+        )
 
 
 def _age(seconds: float) -> str:

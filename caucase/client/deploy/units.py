@@ -37,7 +37,7 @@ def act(action: Action, systemctl: Path) -> str:
     ]  # fmt: skip
     what = f"{action.unit} could not be {_PAST[action.verb]}"
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, and the unit's name is checked
+        done = subprocess.run(  # nosec B603 # noqa: S603 - a fixed program, and the unit's name is checked
             command,
             check=False,
             timeout=_TIMEOUT,

@@ -94,7 +94,7 @@ def _opened(entry: KeyEntry, key: PrivateKey) -> bytes | None:
 
 def _oaep() -> padding.OAEP:
     # SHA-1 because the format says so; OAEP does not need collision resistance (RFC 8017 section 7.1).
-    sha1 = hashes.SHA1()  # noqa: S303
+    sha1 = hashes.SHA1()  # nosec B303 # noqa: S303 - as above
     return padding.OAEP(mgf=padding.MGF1(algorithm=sha1), algorithm=sha1, label=None)
 
 
