@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gc
 import logging
 import os
 import re
@@ -23,6 +24,7 @@ import pytest
 from caucase.authority import Document
 from caucase.host.journal import ACCESS_LOGGER
 from caucase.server import connections
+from caucase.server.connection import Connection
 from caucase.server.limits import DEFAULT_LIMITS, RETRY_SECONDS, Kind
 
 from .harness import Server
@@ -156,6 +158,7 @@ def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.L
     assert caplog.text == ""
 
 
+<<<<<<< HEAD
 def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[], None]) -> None:
     """Every list has to be made first, by this."""
     assert server.authority is not None
@@ -164,6 +167,29 @@ def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[
     monkeypatch.setattr(lists, "is_stale", lambda: True)
     monkeypatch.setattr(lists, "refresh", make)
     monkeypatch.setattr(lists, "all_documents", lambda: document)
+=======
+def test_a_request_that_comes_in_the_moment_in_which_its_client_goes(
+    impatient: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connected(impatient) as client:
+        client.sendall(GET)
+        read_from(client).expect(200)
+        connections_ = [one for one in gc.get_objects() if isinstance(one, Connection)]
+        there: Connection | None = next(one for one in connections_ if one._wire is not None)
+
+        def lose() -> None:
+            assert there is not None
+            assert there._wire is not None
+            there._wire.abort()
+            there.data_received(GET)
+
+        impatient.in_loop(lose)
+    there = None
+    connections_.clear()
+    impatient.client.get("/cas").expect(200)
+    impatient.in_loop(gc.collect)
+    assert caplog.text == ""
+>>>>>>> limits
 
 
 def test_who_has_gone_is_still_known_by_address(
@@ -508,3 +534,26 @@ def eventually(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.45, 0.6, 2.3])
+def test_who_is_too_slow_and_goes_is_no_defect(
+    impatient: Server, caplog: pytest.LogCaptureFixture, seconds: float, reset: bool
+) -> None:
+    """Before the answer, at that moment, and while what it still sends is thrown away."""
+    begun = b"PUT /cas/csr HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhello"
+    connections_ = [connected(impatient) for _ in range(20)]
+    for connection in connections_:
+        connection.sendall(begun)
+    time.sleep(seconds)
+    for connection in connections_:
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            connection.sendall(b"x")
+        connection.close()
+    impatient.client.get("/cas").expect(200)
+    eventually(lambda: impatient.in_loop(lambda: impatient.site.in_flight) == 0)
+    time.sleep(0.2)
+    assert caplog.text == ""
