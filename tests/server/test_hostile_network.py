@@ -158,7 +158,6 @@ def test_who_goes_in_the_middle_is_no_defect(impatient: Server, caplog: pytest.L
     assert caplog.text == ""
 
 
-<<<<<<< HEAD
 def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[], None]) -> None:
     """Every list has to be made first, by this."""
     assert server.authority is not None
@@ -167,7 +166,8 @@ def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[
     monkeypatch.setattr(lists, "is_stale", lambda: True)
     monkeypatch.setattr(lists, "refresh", make)
     monkeypatch.setattr(lists, "all_documents", lambda: document)
-=======
+
+
 def test_a_request_that_comes_in_the_moment_in_which_its_client_goes(
     impatient: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -189,7 +189,6 @@ def test_a_request_that_comes_in_the_moment_in_which_its_client_goes(
     impatient.client.get("/cas").expect(200)
     impatient.in_loop(gc.collect)
     assert caplog.text == ""
->>>>>>> limits
 
 
 def test_who_has_gone_is_still_known_by_address(
