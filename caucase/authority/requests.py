@@ -67,13 +67,8 @@ class Requests:
     def submit(self, csr_pem: bytes, *, address: str) -> Steps[RequestId]:
         """Take a request, or recognise it. Malformed, NotAcceptable, DuplicateKey, QueueFull."""
         new = self._parsed(csr_pem, address)
-        with self._database.read() as transaction:
-            known = requests.find(transaction, self.name, new.digest, new.submitted_at)
-            is_automatic = self._is_automatic(transaction)
-        if known is not None:
-            return known.id
         # Signed before it is stored, so that the two are stored together.
-        made = self._certified(new, Kind.AUTOMATIC, actor=None) if is_automatic else None
+        made = self._certified(new, Kind.AUTOMATIC, actor=None) if self._may_be_automatic(new) else None
 
         def commit(transaction: Transaction) -> tuple[RequestId, bool, bool]:
             """The id, whether it is new, whether it was signed."""
@@ -229,6 +224,14 @@ class Requests:
         return self._issuer.certify(
             csr, Asked.by(csr), kind, address=new.address, actor=actor, is_marked=is_marked
         )
+
+    def _may_be_automatic(self, new: NewRequest) -> bool:
+        """Whether this looks like one of the first, which are signed without asking."""
+        if not self._auto_approve_count:
+            return False
+        with self._database.read() as transaction:
+            known = requests.find(transaction, self.name, new.digest, new.submitted_at)
+            return known is None and self._is_automatic(transaction)
 
     def _is_automatic(self, transaction: Transaction) -> bool:
         received = settings.counter(transaction, self.name, settings.RECEIVED_CSR)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
@@ -23,6 +23,7 @@ from caucase.server.call import call_of
 from caucase.server.framing import NONSENSE, Gate, Refused
 from caucase.server.limits import Kind
 from caucase.server.site import Site
+from caucase.server.wire import Wire
 
 SERVER = f"caucased/{__version__}"
 
@@ -44,8 +45,8 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_address", "_gate", "_gone", "_has_served", "_is_answering", "_is_held", "_limits", "_moment", "_refusal",
-        "_rest", "_site", "_unsent", "_unsent_since", "_wire",
+        "_address", "_gate", "_gone", "_has_served", "_held", "_is_answering", "_is_held", "_limits", "_moment",
+        "_refusal", "_rest", "_site", "_unsent", "_unsent_since", "_wire",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +79,7 @@ class Connection(web.RequestHandler):
         self._gate = Gate(limits.head)
         self._address = ""
         self._wire: asyncio.Transport | None = None
+        self._held: Wire | None = None
         self._has_served = False
         self._is_answering = False
         # Of the next request, which has come too early; ``_is_held``: and therefore nothing is read.
@@ -103,7 +105,8 @@ class Connection(web.RequestHandler):
         if self._address != peer.LOCAL:
             # Else a client that does not read has megabytes of the kernel's memory, and nobody sees how slow it is.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _STEP)
-        super().connection_made(transport)
+        self._held = Wire(transport)
+        super().connection_made(cast("asyncio.Transport", self._held))
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._gate.end()
@@ -165,9 +168,13 @@ class Connection(web.RequestHandler):
 
     async def finish_response(self, request: web.BaseRequest, resp: web.StreamResponse, *rest: Any) -> Any:
         """aiohttp's, whose signature differs between versions: sends an answer. Then it is the next one's turn."""
+        held = self._held
+        assert held is not None, "a request has come over it"
+        held.hold()
         try:
             return await super().finish_response(request, resp, *rest)
         finally:
+            held.release()
             self._is_answering = False
             self._has_served = True
             self._moment = self._loop.time()

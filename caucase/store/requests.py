@@ -40,6 +40,10 @@ class NewRequest:
     submitted_at: int
 
 
+_INSERT = (
+    "INSERT INTO request (id, context, key_id, digest, csr, address, network, submitted_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 _COLUMNS = "id, key_id, csr, address, submitted_at, certificate, read_at"
 
 
@@ -75,10 +79,8 @@ def select_pending(transaction: Transaction, context: str) -> list[RequestRow]:
 
 
 def count_pending(transaction: Transaction, context: str) -> int:
-    value: int = transaction.execute(
-        "SELECT COUNT(*) FROM request WHERE context = ? AND certificate IS NULL", (context,)
-    ).fetchone()[0]
-    return value
+    row = transaction.execute("SELECT number FROM pending WHERE context = ?", (context,)).fetchone()
+    return 0 if row is None else row[0]
 
 
 def count_pending_of(transaction: Transaction, context: str, address: str) -> int:
@@ -120,25 +122,25 @@ def key_is_known(transaction: Transaction, context: str, key_id: KeyId, now: int
 
 def insert(transaction: Transaction, context: str, request_id: RequestId, new: NewRequest) -> bool:
     """Store a pending request; False, and nothing stored, if the id is taken."""
-    # An expired entry that is not pruned yet gives way to the same request.
-    transaction.execute("DELETE FROM request WHERE context = ? AND digest = ?", (context, new.digest))
+    row = (
+        request_id,
+        context,
+        new.key_id,
+        new.digest,
+        new.csr,
+        new.address,
+        network_of(new.address),
+        new.submitted_at,
+    )
     try:
-        transaction.execute(
-            "INSERT INTO request (id, context, key_id, digest, csr, address, network, submitted_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                request_id,
-                context,
-                new.key_id,
-                new.digest,
-                new.csr,
-                new.address,
-                network_of(new.address),
-                new.submitted_at,
-            ),
-        )
+        transaction.execute(_INSERT, row)
     except sqlite3.IntegrityError:
-        return False
+        # An expired entry that is not pruned yet gives way to the same request.
+        if not transaction.execute(
+            "DELETE FROM request WHERE context = ? AND digest = ?", (context, new.digest)
+        ).rowcount:
+            return False
+        return insert(transaction, context, request_id, new)
     return True
 
 

@@ -141,6 +141,24 @@ MIGRATIONS: tuple[Migration, ...] = (
         PRIMARY KEY (version, part)
     );
     """,
+    """
+    -- How many requests wait in each context: each submission asks, and would count them all.
+    CREATE TABLE pending (
+        context TEXT PRIMARY KEY,
+        number INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    INSERT INTO pending SELECT context, COUNT(*) FROM request WHERE certificate IS NULL GROUP BY context;
+    CREATE TRIGGER request_waits AFTER INSERT ON request WHEN NEW.certificate IS NULL BEGIN
+        INSERT INTO pending VALUES (NEW.context, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+    END;
+    CREATE TRIGGER request_signed AFTER UPDATE OF certificate ON request
+    WHEN OLD.certificate IS NULL AND NEW.certificate IS NOT NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+    CREATE TRIGGER request_rejected AFTER DELETE ON request WHEN OLD.certificate IS NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+    """,
 )
 
 

@@ -261,7 +261,7 @@ def test_watchdog_follows_a_real_read(
     server.forget()
     server.hear("WATCHDOG=1", seconds=5)
     with sqlite3.connect(tmp_path / "caucase.sqlite") as other:
-        other.execute("ALTER TABLE request RENAME TO gone")
+        other.execute("ALTER TABLE pending RENAME TO gone")
     other.close()
     server.forget()
     time.sleep(1)

@@ -52,6 +52,7 @@ ROWS = {
     "revocation": [("cas", "ff", b"\x01", 1, 2, b"entry"), ("cas", "aa", b"", 1, 2, b"entry")],
     "crl": [("cas", b"\x01", 1, 2, 3, 3, 7, None)],
     "crl_part": [(7, 0, 1, b"der")],
+    "pending": [],  # counted by the database itself
 }
 TAKEN_AT = 1_900_000_000
 
@@ -114,7 +115,7 @@ def test_every_table_is_in_it(database: Database, lines: list[bytes]) -> None:
         }
     assert set(ROWS) == tables
     named = {json.loads(line)["table"] for line in lines if line.startswith(b'{"table"')}
-    assert named == tables - {"crl", "crl_part"}
+    assert named == tables - {"crl", "crl_part", "pending"}
 
 
 def test_it_says_what_it_is(lines: list[bytes]) -> None:
