@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from caucase.authority.use_case import Steps, use_case
 from caucase.server import committing
+from caucase.server.carrying_out import CarryingOut
 from caucase.server.committing import Committer
 from caucase.store import Database, Transaction
 from caucase.store.settings import count
@@ -83,9 +85,6 @@ def test_who_is_told_may_have_more(database: Database) -> None:
 
 
 def test_what_fails_is_told_to_who_asked_for_it(database: Database) -> None:
-    def refuse(_: Transaction) -> None:
-        raise KeyError("no")
-
     async def run() -> None:
         told = Told(Committer(database))
         good, bad, other = told.commit(), told.commit(refuse), told.commit()
@@ -140,3 +139,60 @@ def test_a_closed_database_is_told(database: Database, monkeypatch: pytest.Monke
             await told.commit()
 
     asyncio.run(run())
+
+
+class Desk:
+    """Has a use case of two commits, and remembers what came of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.reported: list[object] = []
+
+    @use_case
+    def handle(self, by: int) -> Steps[int]:
+        """Counts twice; what is raised instead is told as its result."""
+        first = yield step
+        try:
+            second = yield refuse if by < 0 else step
+        except KeyError as error:
+            second = error
+        self.reported.append((first, second))
+        return first * by
+
+
+def refuse(_: Transaction) -> None:
+    raise KeyError("no")
+
+
+def test_a_use_case_is_carried_out_in_either_way(database: Database) -> None:
+    desk = Desk(database)
+
+    async def run() -> int:
+        return await CarryingOut(Committer(database), desk.handle, 10).outcome
+
+    assert desk.handle(10) == 20
+    assert asyncio.run(run()) == 40
+    assert desk.reported == [(2, 3), (4, 5)]
+
+
+def test_what_a_commit_raises_arrives_in_the_use_case(database: Database) -> None:
+    desk = Desk(database)
+
+    async def run() -> int:
+        return await CarryingOut(Committer(database), desk.handle, -1).outcome
+
+    assert [desk.handle(-1), asyncio.run(run())] == [-2, -3]
+    assert [str(second) for _, second in desk.reported] == ["'no'"] * 2
+
+
+def test_it_goes_on_when_nobody_waits(database: Database) -> None:
+    """What is committed must be reported, also when the client has gone."""
+    desk = Desk(database)
+
+    async def run() -> None:
+        CarryingOut(Committer(database), desk.handle, 1).outcome.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert desk.reported == [(2, 3)]
