@@ -45,7 +45,9 @@ class Desk:
 
     def _bundle(self, name: str, made: Request, crt_pem: bytes) -> str:
         bundle = f"{name}.pem"
-        (self.folder / bundle).write_bytes(made.key_path.read_bytes() + crt_pem)
+        path = self.folder / bundle
+        path.touch(mode=0o600)
+        path.write_bytes(made.key_path.read_bytes() + crt_pem)
         return bundle
 
     def split(self, bundle: str) -> tuple[str, str]:

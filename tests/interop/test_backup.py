@@ -75,7 +75,7 @@ def write(path: Path, content: bytes, *keys: rsa.RSAPublicKey | ec.EllipticCurve
         writer.close()
 
 
-def users_key(folder: Path) -> rsa.RSAPublicKey:
+def users_key(folder: Path, peers_backup: Path) -> rsa.RSAPublicKey:
     public = load_private_key((folder / "user.key.pem").read_bytes()).public_key()
     assert isinstance(public, rsa.RSAPublicKey)
     return public
@@ -132,7 +132,7 @@ def test_the_peer_restores_what_our_writer_made_of_its_dump(
         assert connection.execute("SELECT crt FROM cauca").fetchone() == (restored,)
 
 
-def test_ours_is_listed_by_the_peer(folder: Path, tmp_path: Path) -> None:
+def test_ours_is_listed_by_the_peer(folder: Path, peers_backup: Path, tmp_path: Path) -> None:
     """With the entries of EC users; ours open it with either kind of key."""
     options = ["--netloc", "localhost:8009", "--sign-user-csr"]
     ours().run(

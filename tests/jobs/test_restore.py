@@ -124,7 +124,7 @@ def test_numbers_never_fall_whichever_backups_are_restored(office: Office, alice
 
     def numbers(path: Path) -> set[int]:
         with Database(path) as database, database.read() as transaction:
-            return {dates.number for dates in revocations.select_dates(transaction, "cas")}
+            return {one.number for one in revocations.select_lists(transaction, "cas")}
 
     old = office.made()
     first = restored(old, 1, "first")
