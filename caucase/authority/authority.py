@@ -99,6 +99,7 @@ class Authority:
         self._https.ensure()
         for context in (self.users, self.services):
             context.lists.refresh(now, at=REFRESH_AHEAD)
+            context.lists.forget_unused()
         self.services.lists.forget_orphans()
 
     def prune(self, *, batches: int | None = None) -> None:

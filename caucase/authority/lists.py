@@ -6,6 +6,7 @@ revocation, and from half its life on. Each CA's list names what that CA issued,
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import secrets
@@ -50,7 +51,7 @@ REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
 # Bytes of a list that are stored, and read, at once: a transaction of milliseconds. PEM lines end where a part does.
-_PART = 8192 * PEM_LINE_BYTES
+_PART = 16384 * PEM_LINE_BYTES
 # Lists of no more than one part are kept in memory, so many of them.
 _SHORT_LISTS = 8
 # When a list that is not complete will never be.
@@ -70,6 +71,7 @@ class RevocationLists:
         self._audit = audit
         self._making = threading.Lock()
         self._short: dict[int, bytes] = {}
+        self._unused: list[int] = []
 
     @property
     def life(self) -> timedelta:
@@ -193,8 +195,14 @@ class RevocationLists:
                 if self._is_stale(now, at):  # another thread may have made them in the meantime
                     self._publish(now, at)
 
+    def forget_unused(self) -> None:
+        """Forget the parts of lists that nobody reads any more; whoever waits for a new list need not wait for this."""
+        with contextlib.suppress(IndexError):  # another thread does the same
+            while True:
+                self._forget(self._unused.pop())
+
     def forget_orphans(self) -> None:
-        """Forget what is left of lists that were never completed, and of those of former CAs."""
+        """Forget what is left of lists that were never completed or not forgotten, and of those of former CAs."""
         before = int((self._clock() - _ORPHAN_AGE).timestamp())
         with self._database.read() as transaction:
             versions = revocations.orphans(transaction, before)
@@ -322,7 +330,7 @@ class RevocationLists:
             partial(revocations.publish, context=self._context, row=row)
         )
         if unused is not None:
-            self._forget(unused)
+            self._unused.append(unused)
         return is_published
 
     def _forget(self, version: int) -> None:

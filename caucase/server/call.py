@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
@@ -27,6 +28,8 @@ from caucase.server.carrying_out import CarryingOut
 from caucase.server.limits import Kind
 from caucase.server.router import Match
 from caucase.server.site import Service, Site
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,6 +75,15 @@ class Call:
         """Call a function that may block, in a thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._site.executor, functools.partial(function, *args, **kwargs))
+
+    def run_later(self, function: Callable[[], None]) -> None:
+        """Have a function called in a thread; nobody waits for it, and what goes wrong is logged."""
+
+        def tell(done: asyncio.Future[None]) -> None:
+            if not done.cancelled() and done.exception() is not None:
+                _log.error("What was to be done afterwards failed.", exc_info=done.exception())
+
+        asyncio.get_running_loop().run_in_executor(self._site.executor, function).add_done_callback(tell)
 
     def authenticate(self) -> Principal:
         """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""

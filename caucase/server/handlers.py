@@ -57,6 +57,7 @@ async def _fresh_lists(call: Call) -> RevocationLists:
     lists = call.context.lists
     if lists.is_stale():
         await call.run(lists.refresh)
+        call.run_later(lists.forget_unused)
     return lists
 
 
