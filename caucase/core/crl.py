@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from caucase.core import der
 from caucase.core.issue import Signer
 from caucase.core.signature import algorithm_identifier, signed
-from caucase.core.x509 import Serial, subject
+from caucase.core.x509 import Serial
 
 _V2 = der.integer(1)
 
@@ -44,7 +44,7 @@ def build_crl(
     fields: list[bytes | bytearray] = [
         _V2,
         algorithm,
-        subject(signer.certificate).public_bytes(),
+        signer.name,
         der.time(this_update),
         der.time(next_update),
     ]

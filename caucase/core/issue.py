@@ -6,6 +6,7 @@ are there already.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from caucase.core import der
-from caucase.core import x509 as own
+from caucase.core import x509 as parsed
 from caucase.core.keys import PrivateKey, PublicKey
 from caucase.core.profile import Extension
 from caucase.core.rollover import BACKDATE
@@ -33,6 +34,11 @@ class Signer:
     certificate: x509.Certificate
     key: PrivateKey
     key_id: KeyId
+
+    @functools.cached_property
+    def name(self) -> bytes:
+        """The subject of the CA, in DER: the issuer of what it signs."""
+        return parsed.subject(self.certificate).public_bytes()
 
     def __repr__(self) -> str:
         return f"Signer({self.certificate.subject.rfc4514_string()!r})"
@@ -87,7 +93,7 @@ def issue_der(
     """Like ``issue``, in DER, for somebody who does not read it."""
     return _signed(
         signer.key,
-        issuer=own.subject(signer.certificate),
+        issuer=signer.name,
         key=key,
         subject=subject,
         extensions=extensions,
@@ -113,7 +119,7 @@ def issue_ca(
     ]
     encoded = _signed(
         key,
-        issuer=subject,
+        issuer=subject.public_bytes(),
         key=public,
         subject=subject,
         extensions=[*extensions, *identifiers],
@@ -126,7 +132,7 @@ def issue_ca(
 def _signed(
     signing_key: PrivateKey,
     *,
-    issuer: x509.Name,
+    issuer: bytes,
     key: PublicKey,
     subject: x509.Name,
     extensions: Sequence[Extension],
@@ -141,7 +147,7 @@ def _signed(
         _V3,
         der.integer(serial),
         algorithm,
-        issuer.public_bytes(),
+        issuer,
         der.tlv(der.SEQUENCE, der.time(validity.not_before), der.time(validity.not_after)),
         subject.public_bytes(),
         spki(key),

@@ -35,6 +35,8 @@ def setup_logging(*, program: str = "caucased", verbose: bool = False, is_instal
     audit entries go to the journal in any case, where there is one: what is done by hand to the installed server
     belongs beside what it does itself.
     """
+    # Nobody reads these, and they are looked up for each entry.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     in_journal = connected_to_journal()
     handler = JournalHandler(program) if in_journal else StderrHandler()
     logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler], force=True)

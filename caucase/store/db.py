@@ -60,6 +60,10 @@ class Write:
     done: Callable[[Any, Exception | None], None]
 
 
+class _Undo(Exception):
+    """Something has to be undone for one of several that share a transaction."""
+
+
 class Database:
     """An open database. Thread-safe. Close it when done: it is a context manager."""
 
@@ -98,8 +102,9 @@ class Database:
     def write(self, work: Callable[[Transaction], _T]) -> _T:
         """Run ``work`` in a write transaction and return its result once that is on disk.
 
-        ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. If it
-        raises, its changes alone are undone and the exception arrives here. StoreError when the commit fails.
+        ``work`` shares the commit with others and must be quick: it compares and sets, and never signs. It may be run a
+        second time, after what it did was undone. If it raises, its changes alone are undone and the exception arrives
+        here. StoreError when the commit fails.
         """
         future: Future[_T] = Future()
 
@@ -246,20 +251,38 @@ class Database:
         return True
 
     def _run(self, connection: sqlite3.Connection, batch: list[Write]) -> list[tuple[Any, Exception | None]]:
-        """What each has returned or raised, once it is on disk."""
+        """What each has returned or raised, once it is on disk.
+
+        Work that raises has usually changed nothing, so nobody has a savepoint at first; if there is something to
+        undo, all of it is, and done again with one for each.
+        """
+        try:
+            return self._attempt(connection, batch, savepoints=False)
+        except _Undo:
+            return self._attempt(connection, batch, savepoints=True)
+
+    def _attempt(
+        self, connection: sqlite3.Connection, batch: list[Write], *, savepoints: bool
+    ) -> list[tuple[Any, Exception | None]]:
         outcomes: list[tuple[Any, Exception | None]] = []
         connection.execute("BEGIN IMMEDIATE")
         try:
             for write in batch:
-                connection.execute("SAVEPOINT job")
+                if savepoints:
+                    connection.execute("SAVEPOINT job")
+                changes = connection.total_changes
                 try:
                     outcomes.append((write.work(connection), None))
                 except Exception as error:
                     if not connection.in_transaction:  # SQLite gave up all of it: disk full, I/O error
                         raise
-                    connection.execute("ROLLBACK TO job")
+                    if savepoints:
+                        connection.execute("ROLLBACK TO job")
+                    elif connection.total_changes != changes:
+                        raise _Undo from error
                     outcomes.append((None, store_error(self.path, error)))
-                connection.execute("RELEASE job")
+                if savepoints:
+                    connection.execute("RELEASE job")
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
