@@ -15,6 +15,7 @@ from aiohttp import web
 
 from caucase.authority import ContextAuthority, Principal, UseCase
 from caucase.errors import (
+    CaucaseError,
     Malformed,
     NotConfigured,
     Overloaded,
@@ -80,8 +81,11 @@ class Call:
         """Have a function called in a thread; nobody waits for it, and what goes wrong is logged."""
 
         def tell(done: asyncio.Future[None]) -> None:
-            if not done.cancelled() and done.exception() is not None:
-                _log.error("What was to be done afterwards failed.", exc_info=done.exception())
+            error = None if done.cancelled() else done.exception()
+            if isinstance(error, CaucaseError):
+                _log.error("What was to be done afterwards will be done later: %s", error)
+            elif error is not None:
+                _log.error("What was to be done afterwards failed.", exc_info=error)
 
         asyncio.get_running_loop().run_in_executor(self._site.executor, function).add_done_callback(tell)
 

@@ -16,6 +16,8 @@ _HELD_MAX = 64 * 1024
 class Wire:
     """Everything else goes to the transport as it is."""
 
+    _transport: Any = None  # also for who looks at an object that is just being made
+
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._held: list[bytes] = []

@@ -75,7 +75,7 @@ def write(path: Path, content: bytes, *keys: rsa.RSAPublicKey | ec.EllipticCurve
         writer.close()
 
 
-def users_key(folder: Path, peers_backup: Path) -> rsa.RSAPublicKey:
+def users_key(folder: Path) -> rsa.RSAPublicKey:
     public = load_private_key((folder / "user.key.pem").read_bytes()).public_key()
     assert isinstance(public, rsa.RSAPublicKey)
     return public
