@@ -96,6 +96,11 @@ class Connection(web.RequestHandler):
         """That of the client, as ``peer.address`` has it."""
         return self._address
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is answering, or its client has yet to read what was answered."""
+        return self._wire is not None and (self._is_answering or self._wire.get_write_buffer_size() > 0)
+
     # What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -41,6 +41,11 @@ class Connections:
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
 
+    @property
+    def are_busy(self) -> bool:
+        """Whether an answer is being made or sent."""
+        return any(isinstance(one, Connection) and one.is_busy for one in self._server.connections)
+
     async def _begin(self, connection: socket.socket, secure: bool, gone: Callable[[], None]) -> None:
         try:
             await self._loop.connect_accepted_socket(

@@ -29,12 +29,18 @@ class Member:
     asked. ``connections``: what to call when one is gone, by number.
     """
 
-    def __init__(self, pid: int, channel: Channel) -> None:
+    def __init__(self, pid: int, channel: Channel, *, is_first: bool) -> None:
         self.pid = pid
+        self.is_first = is_first
         self.channel = channel
         self.state: State | None = None
         self.answered = False
         self.connections: dict[int, Callable[[], None]] = {}
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether it answers nothing but 503."""
+        return self.state is not None and bool(self.state.problem)
 
 
 class Crew:
@@ -88,8 +94,10 @@ class Crew:
             self._post(member, Ask())
 
     def hand_over(self, connection: socket.socket, *, secure: bool, gone: Callable[[], None]) -> None:
-        """Let the worker with the fewest connections serve this one; ``gone`` is called once it is closed."""
-        member = min(self._members, key=lambda one: len(one.connections))
+        """Let the worker with the fewest connections serve this one, if possible one that can work; ``gone`` is called
+        once it is closed.
+        """
+        member = min(self._members, key=lambda one: (one.has_problem, len(one.connections)))
         if member.connections and len(self._members) < self._size and self._start(without=connection):
             member = self._members[-1]
         self._numbers += 1
@@ -130,6 +138,8 @@ class Crew:
             case Closed(number=number):
                 member.connections.pop(number)()
             case State():
+                if message.problem and member.state is None and not member.is_first:
+                    _log.error("A worker that was started later cannot work: %s", message.problem)
                 member.state, member.answered = message, True
             case None:
                 self._bury(member)
@@ -158,7 +168,7 @@ class Crew:
                 logging.shutdown()
                 os._exit(status)
         theirs.close()
-        member = Member(pid, ours)
+        member = Member(pid, ours, is_first=is_first)
         self._members.append(member)
         self._selector.register(ours, EVENT_READ, (self, member))
         return True

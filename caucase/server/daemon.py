@@ -182,7 +182,7 @@ class Daemon:
         if state is None and not crew.is_gone:
             return
         self._coming = None
-        if state is None or state.problem:
+        if state is None or (state.problem and self._serves):
             crew.retire()
             self._leaving.append(crew)
             self._refused(state.problem if state is not None else "The server could not be started.")
@@ -192,7 +192,10 @@ class Daemon:
         self._leaving.append(self._crew)
         self._crew, self._config = crew, config
         self._admission.limits = self._limits(config)
-        self._audit(ServerEvent.RELOADED, netloc=self._netloc(state))
+        if state.problem:  # which may be the disk's, and end
+            self._audit(ServerEvent.UNCONFIGURED, reason=state.problem)
+        else:
+            self._audit(ServerEvent.RELOADED, netloc=self._netloc(state))
         self._notifier.ready(self._status(state))
 
     def _refused(self, problem: str) -> None:

@@ -92,7 +92,7 @@ class Worker:
                 self._tell(state)
                 await self._end.wait()
                 self._site.is_ending = True
-                await self._drain()
+                await self._drain(connections)
             finally:
                 self._loop.remove_reader(self._channel.fileno())
                 for task in tasks:
@@ -179,11 +179,12 @@ class Worker:
                 except (CaucaseError, OSError) as error:
                     _log.error("What is due could not be made: %s", error)
 
-    async def _drain(self) -> None:
-        """Answer what was handed over before the end."""
+    async def _drain(self, connections: Connections) -> None:
+        """Answer what was handed over before the end, and let clients read it."""
         began = clock.monotonic()
         while (passed := clock.monotonic() - began) < _DRAIN_SECONDS:
-            if passed > _GRACE_SECONDS and self._site.idle_seconds > _GRACE_SECONDS:
+            is_quiet = self._site.idle_seconds > _GRACE_SECONDS and not connections.are_busy
+            if passed > _GRACE_SECONDS and is_quiet:
                 return
             await asyncio.sleep(_GRACE_SECONDS / 4)
-        _log.warning("%d requests took too long to be finished.", self._site.in_flight)
+        _log.warning("Answers took too long to be finished, %d requests among them.", self._site.in_flight)

@@ -82,6 +82,7 @@ class Database:
         self._writer: threading.Thread | None = None
         self._closed = False
         _prepare_file(path, create=create and not read_only)
+        self._identity = _identity(path)
         try:
             with store_errors(path):
                 self._migrate()
@@ -179,8 +180,18 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         # Threads of a pool end without telling, so close() closes their connections from its own thread.
+        # Never made here: a new file in the place of one that was moved away would have its log for its own, and SQLite
+        # would delete that.
+        if _identity(self.path) != self._identity:
+            raise StoreError(
+                f"The database {self.path} has been moved or replaced.", "Stop the server before doing that."
+            )
         connection = sqlite3.connect(
-            self.path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            f"file:{quote(str(self.path.absolute()))}?mode=rw",
+            uri=True,
+            timeout=_BUSY_TIMEOUT,
+            isolation_level=None,
+            check_same_thread=False,
         )
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -416,6 +427,15 @@ def _prepare_file(path: Path, *, create: bool) -> None:
         raise StoreError(f"{path} is not a file.")
     if found.st_mode & _OTHERS:
         raise StoreError(f"{path} holds the CA keys and is open to others.", f"Run: chmod 600 {path}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def damage(transaction: Transaction) -> list[str]:

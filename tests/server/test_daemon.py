@@ -296,3 +296,56 @@ def test_each_acknowledged_write_is_synchronised() -> None:
         assert database.write(lambda transaction: transaction.execute("PRAGMA synchronous").fetchone()) == (
             2,
         )
+
+
+def test_an_answer_is_sent_to_its_end(
+    start: Callable[..., Process], listeners: Listeners, tmp_path: Path
+) -> None:
+    """To somebody who reads slowly, while the server reloads and while it ends."""
+    server = start(config=GOOD, listeners=listeners)
+    server.hear("READY=1")
+    revoke_many(tmp_path / "caucase.sqlite", 40_000)
+    for number, end in ((signal.SIGHUP, "RELOADING=1"), (signal.SIGTERM, "STOPPING=1")):
+        with socket.socket() as reader:
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.settimeout(SECONDS)
+            reader.connect(("127.0.0.1", listeners.port("http")))
+            reader.sendall(b"GET /cas/crl HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            data = reader.recv(4096)
+            server.forget()
+            server.signal(number)
+            server.hear(end)
+            length = int(re.search(rb"Content-Length: (\d+)", data).group(1))  # type: ignore[union-attr]
+            assert length > 1_500_000
+            wanted = data.index(b"\r\n\r\n") + 4 + length
+            got, began = len(data), time.monotonic()
+            while got < wanted:
+                part = reader.recv(65536)
+                assert part, f"{got} of {wanted} bytes"
+                got += len(part)
+                if time.monotonic() - began < 1.5:
+                    time.sleep(0.05)
+    assert server.wait() == 0
+
+
+def revoke_many(path: Path, count: int) -> None:
+    """As a server would have done it, entries that are no serials of ours."""
+    from datetime import UTC, datetime
+
+    from caucase.core.crl import revocation_entry
+    from caucase.core.x509 import Serial
+
+    now = datetime.now(UTC)
+    until = int(now.timestamp()) + 10**8
+    with sqlite3.connect(path) as connection:
+        connection.executemany(
+            "INSERT INTO revocation VALUES ('cas', ?, x'', 1, ?, ?)",
+            (
+                (f"{serial:x}", until, revocation_entry(Serial(serial), now))
+                for serial in range(2**100, 2**100 + count)
+            ),
+        )
+        connection.execute(
+            "UPDATE counter SET value = value + 1 WHERE context = 'cas' AND name = 'crl_number'"
+        )
+    connection.close()

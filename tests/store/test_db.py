@@ -458,3 +458,28 @@ def test_counters(database: Database) -> None:
     with database.read() as transaction:
         assert counter(transaction, "cas", "ca_generation") == 2
         assert generations(transaction) == 4
+
+
+def test_a_database_that_was_moved_away_is_not_made_anew(path: Path, tmp_path: Path) -> None:
+    """Nor is its log lost: SQLite would take that for a part of the new one, and delete it."""
+    elsewhere = tmp_path / "elsewhere.sqlite"
+    with Database(path) as database:
+        database.write(step)
+        path.rename(elsewhere)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(StoreError, match="moved or replaced"):
+            pool.submit(value, database).result()
+        assert not path.exists()
+    assert not path.exists()
+    elsewhere.rename(path)
+    with Database(path) as database:
+        assert value(database) == 1
+
+
+def test_a_database_that_was_replaced_is_not_used(path: Path, tmp_path: Path) -> None:
+    with Database(path) as database:
+        database.write(step)
+        path.rename(tmp_path / "old.sqlite")
+        with Database(path) as other:
+            with ThreadPoolExecutor(1) as pool, pytest.raises(StoreError, match="moved or replaced"):
+                pool.submit(value, database).result()
+            assert value(other) == 0
