@@ -205,8 +205,8 @@ def test_a_hostile_head(head: bytes, lines: list[bytes], tmp_path: Path) -> None
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
 def test_any_bytes_between(junk: list[bytes], place: int, lines: list[bytes], tmp_path: Path) -> None:
     changed = [*lines[:place], *junk, *lines[place:]]
-    if b"".join(changed) == b"".join(lines):
-        return
+    if not b"".join(junk).strip(b" \t\r\n"):
+        return  # white space between values is JSON (RFC 8259 section 2)
     with pytest.raises((Malformed, StoreError)):
         load(tmp_path, changed)
 
