@@ -156,9 +156,13 @@ class Daemon:
         self._listeners.close()
 
         async def work() -> None:
-            maintains = is_first and not self._notifier.supervised
             await Worker(
-                config, channel, problem=problem, is_first=is_first, maintains=maintains, audit=self._audit
+                config,
+                channel,
+                problem=problem,
+                is_first=is_first,
+                is_supervised=self._notifier.supervised,
+                audit=self._audit,
             ).run()
 
         asyncio.run(work())

@@ -45,7 +45,8 @@ class Worker:
     """One worker, from its start to its end.
 
     ``config`` is ``None`` when there is none that can be used, and ``problem`` tells clients why. ``is_first``: it
-    makes what is missing when it starts; ``maintains``: and what is due later, because no timer does.
+    makes what is missing when it starts. ``is_supervised``: by systemd, whose timers see to what is due later, and
+    whose journal wants no line for each request.
     """
 
     def __init__(
@@ -55,13 +56,13 @@ class Worker:
         *,
         problem: str,
         is_first: bool,
-        maintains: bool,
+        is_supervised: bool,
         audit: Audit,
     ) -> None:
         self._config = config
         self._channel = channel
         self._is_first = is_first
-        self._maintains = maintains
+        self._is_supervised = is_supervised
         self._audit = audit
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._site = Site(executor=self._executor, report=partial(report_refusals, audit))
@@ -75,9 +76,9 @@ class Worker:
 
     async def run(self) -> None:
         """Tell the daemon how the start went, serve until it says no more, and finish."""
-        if self._config is not None and self._config.access_log is not None:
-            level = logging.INFO if self._config.access_log else logging.WARNING
-            logging.getLogger(ACCESS_LOGGER).setLevel(level)
+        wanted = None if self._config is None else self._config.access_log
+        is_logged = not self._is_supervised if wanted is None else wanted
+        logging.getLogger(ACCESS_LOGGER).setLevel(logging.INFO if is_logged else logging.WARNING)
         with Appliance(self._audit) as appliance, self._executor:
             state = self._configured(appliance)
             runner = web.ServerRunner(web.Server(Application(self._site).answer))
@@ -86,7 +87,7 @@ class Worker:
             connections = Connections(runner.server, self._site, self._tls)
             self._loop.add_reader(self._channel.fileno(), self._hear, connections)
             tasks = [self._loop.create_task(self._recover(appliance))]
-            if self._maintains:
+            if self._is_first and not self._is_supervised:
                 tasks.append(self._loop.create_task(self._maintain()))
             try:
                 self._tell(state)

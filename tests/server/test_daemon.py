@@ -349,3 +349,22 @@ def revoke_many(path: Path, count: int) -> None:
             "UPDATE counter SET value = value + 1 WHERE context = 'cas' AND name = 'crl_number'"
         )
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "supervised", "is_logged"),
+    [
+        ("", True, False),
+        ("", False, True),
+        ("access_log: yes\n", True, True),
+        ("access_log: no\n", False, False),
+    ],
+)
+def test_requests_are_logged_where_that_is_wanted(
+    start: Callable[..., Process], listeners: Listeners, setting: str, supervised: bool, is_logged: bool
+) -> None:
+    server = start(config=GOOD + setting, listeners=listeners, supervised=supervised)
+    assert listeners.get("/cas?line")[0] == 200
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert ("/cas?line" in server.log) == is_logged
