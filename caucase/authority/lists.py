@@ -164,15 +164,16 @@ class RevocationLists:
         """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""
         with self._database.read() as transaction:
             current = self._keyring.snapshot(transaction)
-        named = [ca for ca in current.valid(self._clock()) if int.from_bytes(ca.key_id, "big") == aki]
+        now = self._clock()
+        named = [ca for ca in current.valid(now) if int.from_bytes(ca.key_id, "big") == aki]
         if not named:
             raise NotFound("There is no valid CA with this key identifier.")
-        return self._documents(named, pem=pem)[0]
+        return self._documents(named, now, pem=pem)[0]
 
     def all_documents(self) -> Document:
         """The lists of all valid CAs, PEM, oldest CA first."""
-        valid = self._keyring.ensure(self._clock()).valid(self._clock())
-        parts = self._documents(valid, pem=True)
+        now = self._clock()
+        parts = self._documents(self._keyring.ensure(now).valid(now), now, pem=True)
         if len(parts) == 1:
             return parts[0]
         names = "".join(part.etag for part in parts)
@@ -209,8 +210,9 @@ class RevocationLists:
         for version in versions:
             self._forget(version)
 
-    def _documents(self, cas: Sequence[Ca], *, pem: bool) -> list[Document]:
-        self.refresh()
+    def _documents(self, cas: Sequence[Ca], now: datetime, *, pem: bool) -> list[Document]:
+        """Those of ``cas``, which are valid ``now``."""
+        self.refresh(now)
         with self._database.read() as transaction:
             stored = self._stored(transaction)
             return [self._document(transaction, stored[ca.key_id], pem=pem) for ca in cas]

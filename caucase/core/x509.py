@@ -363,8 +363,8 @@ def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> Pub
 
 
 def key_id(key: PublicKey) -> KeyId:
-    """RFC 5280 section 4.2.1.2, method (1)."""
-    return _key_id_of(spki(key))
+    """RFC 5280 section 4.2.1.2, method (1), of the usual form of the key, however it was written."""
+    return KeyId(x509.SubjectKeyIdentifier.from_public_key(key).digest)
 
 
 def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyId:
@@ -374,8 +374,7 @@ def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyI
 
 @functools.lru_cache(maxsize=_REMEMBERED)
 def _key_id_of(info: bytes) -> KeyId:
-    _, (_, bits, _) = der.parts(der.contents(info))
-    return KeyId(hashlib.sha1(bits[1:], usedforsecurity=False).digest())
+    return key_id(public_key_of(info))
 
 
 def subject_key_id(certificate: x509.Certificate) -> KeyId:
