@@ -15,18 +15,10 @@ from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.message import SignedMessage
+from caucase.core.pem import CERTIFICATE, to_pem
 from caucase.core.profile import Asked
 from caucase.core.record import Kind, serial_text
-from caucase.core.x509 import (
-    CERTIFICATE,
-    Serial,
-    dump_der,
-    load_certificate,
-    load_request,
-    public_key,
-    spki,
-    to_pem,
-)
+from caucase.core.x509 import Serial, dump_der, load_certificate, load_request, public_key, spki
 from caucase.errors import NotAcceptable
 from caucase.store import Database, Transaction, issued
 

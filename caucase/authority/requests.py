@@ -13,18 +13,16 @@ from caucase.authority.principal import Principal
 from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
+from caucase.core.pem import CERTIFICATE, REQUEST, to_pem
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind
 from caucase.core.x509 import (
-    CERTIFICATE,
-    REQUEST,
     dump_der,
     key_id_in,
     load_request,
     load_stored_certificate,
     load_stored_request,
     subject,
-    to_pem,
 )
 from caucase.errors import CertificateInvalid, NotFound, QueueFull, QueueShareFull, StoreError
 from caucase.store import Database, Transaction, requests, settings

@@ -14,9 +14,9 @@ from cryptography import x509
 
 from caucase.client.api import CRL_LIMIT, Client
 from caucase.client.pemfiles import PemFiles
+from caucase.core.pem import CERTIFICATE, pem_blocks
 from caucase.core.trust import updated_trust
 from caucase.core.x509 import (
-    CERTIFICATE,
     KeyId,
     authority_key_id,
     dump_pem,
@@ -24,7 +24,6 @@ from caucase.core.x509 import (
     is_signed_by,
     load_certificates,
     load_crls,
-    pem_blocks,
     subject_key_id,
     this_update,
 )

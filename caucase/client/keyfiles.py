@@ -15,9 +15,8 @@ from pathlib import Path
 from cryptography import x509
 
 from caucase.core.keys import PrivateKey
+from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
 from caucase.core.x509 import (
-    CERTIFICATE,
-    PEM_LIMIT,
     dump_pem,
     dump_private_key,
     fingerprint,
@@ -25,7 +24,6 @@ from caucase.core.x509 import (
     load_certificates,
     load_private_key,
     load_request,
-    pem_blocks,
     public_key,
     spki,
 )

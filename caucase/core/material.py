@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from caucase.core.keys import PrivateKey, key_type
-from caucase.core.x509 import CERTIFICATE, dump_der, load_certificate, load_certificate_der
+from caucase.core.pem import CERTIFICATE
+from caucase.core.x509 import dump_der, load_certificate, load_certificate_der
 from caucase.errors import CaucaseError, Malformed, NotAcceptable
 
 Ask: TypeAlias = Callable[[str], bytes]

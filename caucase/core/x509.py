@@ -10,22 +10,30 @@ Already borrowed`` while another thread reads its subject or its key.
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NewType, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from caucase.core import der
-from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, digested, key_type
+from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, key_type
+from caucase.core.pem import (
+    CERTIFICATE,
+    CRL,
+    PRIVATE_KEY,
+    REQUEST,
+    pem_blocks,
+    pem_blocks_ending,
+    single_pem_block,
+)
+from caucase.core.signature import verifies
 from caucase.errors import CertificateInvalid, Malformed
 
 KeyId = NewType(
@@ -34,21 +42,8 @@ KeyId = NewType(
 Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets at most
 
 SERIAL_MAX = 2**159 - 1
-_PEM_LINE = 64  # RFC 7468 section 2
-PEM_LINE_BYTES = _PEM_LINE * 3 // 4
-_PEM_PIECE = 1024 * PEM_LINE_BYTES
-PEM_LIMIT = 64 * 1024  # characters of one request or certificate: far more than any real one
 
 _A_REQUEST = "certificate signing request"
-CERTIFICATE = "CERTIFICATE"
-REQUEST = "CERTIFICATE REQUEST"
-CRL = "X509 CRL"
-
-# RFC 7468 section 3; "NEW CERTIFICATE REQUEST" and "TRUSTED CERTIFICATE" are other formats.
-_PEM_BLOCK = re.compile(
-    rb"-----BEGIN (?P<label>[A-Z0-9 ]+)-----\s[^-]*-----END (?P=label)-----", re.ASCII | re.DOTALL
-)
-
 COMMON_NAME_MAX = 64  # RFC 5280 appendix A.1, ub-common-name
 
 # Newer versions warn of what they will refuse one day; here it is refused today. The filter is set once, for
@@ -67,37 +62,8 @@ _RSA = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1")) + der.tlv(der.NULL
 _EC_OID = der.oid(x509.ObjectIdentifier("1.2.840.10045.2.1"))
 _P256 = _EC_OID + der.oid(x509.ObjectIdentifier("1.2.840.10045.3.1.7"))
 
-# RFC 8017 appendix A.2.4, RFC 5758 section 3.2, RFC 8410: how a certificate may be signed. MD5 and SHA-1 are broken.
-_OID = x509.SignatureAlgorithmOID
-_SIGNATURES: dict[x509.ObjectIdentifier, tuple[type, hashes.HashAlgorithm | None]] = {
-    _OID.RSA_WITH_SHA224: (rsa.RSAPublicKey, hashes.SHA224()),
-    _OID.RSA_WITH_SHA256: (rsa.RSAPublicKey, hashes.SHA256()),
-    _OID.RSA_WITH_SHA384: (rsa.RSAPublicKey, hashes.SHA384()),
-    _OID.RSA_WITH_SHA512: (rsa.RSAPublicKey, hashes.SHA512()),
-    _OID.ECDSA_WITH_SHA224: (ec.EllipticCurvePublicKey, hashes.SHA224()),
-    _OID.ECDSA_WITH_SHA256: (ec.EllipticCurvePublicKey, hashes.SHA256()),
-    _OID.ECDSA_WITH_SHA384: (ec.EllipticCurvePublicKey, hashes.SHA384()),
-    _OID.ECDSA_WITH_SHA512: (ec.EllipticCurvePublicKey, hashes.SHA512()),
-    _OID.ED25519: (ed25519.Ed25519PublicKey, None),
-}
-
 _T = TypeVar("_T")
 _Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
-
-
-def pem_blocks(data: bytes, label: str) -> list[bytes]:
-    """The PEM blocks with that label, in order; text around them is explanation (RFC 7468 section 5.2)."""
-    wanted = label.encode("ascii")
-    return [match.group(0) + b"\n" for match in _PEM_BLOCK.finditer(data) if match["label"] == wanted]
-
-
-def _single_block(data: bytes, label: str, what: str) -> bytes:
-    if len(data) > PEM_LIMIT:
-        raise Malformed(f"The {what} is larger than {PEM_LIMIT} bytes.")
-    blocks = pem_blocks(data, label)
-    if len(blocks) != 1:
-        raise Malformed(f"Exactly one PEM block '{label}' is expected here, and there are {len(blocks)}.")
-    return blocks[0]
 
 
 def _parsed(parse: Callable[[], _T], what: str) -> _T:
@@ -131,7 +97,7 @@ def _touched(signed: _Signed) -> _Signed:
 
 def load_certificate(pem: bytes) -> x509.Certificate:
     """One PEM certificate; Malformed unless there is exactly one, well-formed in every part."""
-    block = _single_block(pem, CERTIFICATE, "certificate")
+    block = single_pem_block(pem, CERTIFICATE, "certificate")
     return _parsed(lambda: _touched(x509.load_pem_x509_certificate(block)), "certificate")
 
 
@@ -147,7 +113,7 @@ def load_certificates(pem: bytes) -> list[x509.Certificate]:
 
 def load_request(pem: bytes) -> x509.CertificateSigningRequest:
     """One PEM CSR, whose signature proves possession of the key (RFC 2986 section 3); Malformed otherwise."""
-    block = _single_block(pem, REQUEST, "certificate signing request")
+    block = single_pem_block(pem, REQUEST, "certificate signing request")
     return _checked_request(lambda: x509.load_pem_x509_csr(block))
 
 
@@ -174,7 +140,7 @@ def _checked_request(parse: Callable[[], x509.CertificateSigningRequest]) -> x50
 
 
 def _proves_possession(request: x509.CertificateSigningRequest) -> bool:
-    return _verifies(public_key(request), request, request.tbs_certrequest_bytes)
+    return verifies(public_key(request), request, request.tbs_certrequest_bytes)
 
 
 def load_crl(pem: bytes) -> x509.CertificateRevocationList:
@@ -202,11 +168,7 @@ def _touched_crl(crl: x509.CertificateRevocationList) -> x509.CertificateRevocat
 
 def load_private_key(data: bytes) -> PrivateKey:
     """The one unencrypted private key of a PEM text that may hold certificates too; Malformed otherwise."""
-    found = [
-        match.group(0) + b"\n"
-        for match in _PEM_BLOCK.finditer(data)
-        if match["label"].endswith(b"PRIVATE KEY")
-    ]
+    found = pem_blocks_ending(data, PRIVATE_KEY)
     # RFC 1421 headers, which the older format has when it is encrypted, are no part of what is found.
     if b"ENCRYPTED" in (found[0] if found else data):
         raise Malformed("The private key is protected by a passphrase.", "Give it without one.")
@@ -234,28 +196,6 @@ def dump_private_key_der(key: PrivateKey) -> bytes:
 
 def _dump_key(key: PrivateKey, encoding: serialization.Encoding) -> bytes:
     return key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def to_pem(der: bytes, label: str) -> bytes:
-    """The PEM form of something in DER (RFC 7468)."""
-    return b"".join(pem_pieces((der,), label))
-
-
-def pem_pieces(parts: Iterable[bytes], label: str) -> Iterator[bytes]:
-    """The PEM form of something in DER that comes in parts, each but the last of a multiple of ``PEM_LINE_BYTES``."""
-    yield f"-----BEGIN {label}-----\n".encode("ascii")
-    for part in parts:
-        for start in range(0, len(part), _PEM_PIECE):
-            text = base64.b64encode(part[start : start + _PEM_PIECE])
-            yield b"".join(text[line : line + _PEM_LINE] + b"\n" for line in range(0, len(text), _PEM_LINE))
-    yield f"-----END {label}-----\n".encode("ascii")
-
-
-def pem_size(size: int, label: str) -> int:
-    """The size of the PEM form of something that has so many bytes in DER."""
-    characters = (size + 2) // 3 * 4
-    lines = -(-characters // _PEM_LINE)
-    return len("-----BEGIN -----\n-----END -----\n") + 2 * len(label) + characters + lines
 
 
 def dump_pem(
@@ -474,28 +414,4 @@ def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: 
     if named != subject(ca):
         return False
     tbs = signed.tbs_certificate_bytes if isinstance(signed, x509.Certificate) else signed.tbs_certlist_bytes
-    return _verifies(public_key(ca), signed, tbs)
-
-
-def _verifies(
-    key: PublicKey,
-    signed: x509.Certificate | x509.CertificateSigningRequest | x509.CertificateRevocationList,
-    data: bytes,
-) -> bool:
-    """Whether ``key`` made the signature over ``data``, in the way that is named, with no hash that is broken."""
-    kind, algorithm = _SIGNATURES.get(signed.signature_algorithm_oid, (None, None))
-    if kind is None or not isinstance(key, kind):
-        return False
-    try:
-        if isinstance(key, ed25519.Ed25519PublicKey):
-            key.verify(signed.signature, data)
-            return True
-        assert algorithm is not None
-        digest, prehashed = digested((data,), algorithm)
-        if isinstance(key, rsa.RSAPublicKey):
-            key.verify(signed.signature, digest, padding.PKCS1v15(), prehashed)
-        else:
-            key.verify(signed.signature, digest, ec.ECDSA(prehashed))
-    except InvalidSignature:
-        return False
-    return True
+    return verifies(public_key(ca), signed, tbs)

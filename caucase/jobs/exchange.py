@@ -18,7 +18,8 @@ from caucase.config.schema import ServerConfig
 from caucase.core.candidates import candidates
 from caucase.core.issue import Signer
 from caucase.core.material import Ask, Material, dump_encrypted, read_material
-from caucase.core.x509 import CRL, dump_pem, load_crl_der, load_crls
+from caucase.core.pem import CRL
+from caucase.core.x509 import dump_pem, load_crl_der, load_crls
 from caucase.errors import CaucaseError, Malformed, NotFound
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller

@@ -12,11 +12,10 @@ from caucase.core import profile
 from caucase.core.candidates import candidates
 from caucase.core.issue import Validity, issue
 from caucase.core.material import read_material
+from caucase.core.pem import CERTIFICATE, PEM_LIMIT
 from caucase.core.profile import Asked
 from caucase.core.trust import updated_trust
 from caucase.core.x509 import (
-    CERTIFICATE,
-    PEM_LIMIT,
     Serial,
     authority_key_id,
     check_validity,

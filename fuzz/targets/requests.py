@@ -10,16 +10,9 @@ from pathlib import Path
 from caucase import clock
 from caucase.core import profile
 from caucase.core.issue import Validity, issue
+from caucase.core.pem import PEM_LIMIT, REQUEST
 from caucase.core.profile import Asked
-from caucase.core.x509 import (
-    PEM_LIMIT,
-    REQUEST,
-    Serial,
-    dump_pem,
-    load_certificate,
-    load_request,
-    public_key,
-)
+from caucase.core.x509 import Serial, dump_pem, load_certificate, load_request, public_key
 from fuzz.judge import Run
 from fuzz.signing import ca, in_pem
 from fuzz.target import Target

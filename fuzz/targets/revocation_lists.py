@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from caucase import clock
+from caucase.core.pem import CRL
 from caucase.core.x509 import (
-    CRL,
     authority_key_id,
     crl_number,
     dump_pem,

@@ -10,7 +10,8 @@ from cryptography import x509
 from caucase.authority import Authority, ContextAuthority
 from caucase.authority import lists as module
 from caucase.core import message
-from caucase.core.x509 import PEM_LINE_BYTES, load_crl, load_crls
+from caucase.core.pem import CRL, PEM_LINE_BYTES, to_pem
+from caucase.core.x509 import load_crl, load_crls
 from caucase.errors import StoreError
 from caucase.store import Database
 
@@ -48,7 +49,7 @@ def test_in_parts_it_is_the_same_list(authority: Authority, world: World, count:
     listed = x509.load_der_x509_crl(der.body)
     assert load_crl(pem.body) == listed
     assert {entry.serial_number for entry in listed} == serials
-    assert pem.body == module.to_pem(der.body, module.CRL)
+    assert pem.body == to_pem(der.body, CRL)
     assert max(map(len, der.slices())) <= 2 * PEM_LINE_BYTES
 
 

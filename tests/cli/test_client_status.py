@@ -17,8 +17,9 @@ from caucase.cli.updater import main as updater
 from caucase.client.pending import Pending
 from caucase.core.crl import build_crl
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
+from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import ca_extensions
-from caucase.core.x509 import CRL, dump_pem, dump_private_key, load_crls, subject_key_id, to_pem
+from caucase.core.x509 import dump_pem, dump_private_key, load_crls, subject_key_id
 
 from ..conftest import Keys
 

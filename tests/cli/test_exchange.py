@@ -17,7 +17,8 @@ from caucase.core import crl, profile
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.material import dump_encrypted
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import CRL, Serial, dump_pem, dump_private_key, to_pem
+from caucase.core.pem import CRL, to_pem
+from caucase.core.x509 import Serial, dump_pem, dump_private_key
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "import sys; from caucase.cli.manage import main; sys.exit(main(sys.argv[1:]))"

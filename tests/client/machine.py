@@ -18,8 +18,9 @@ from caucase.config.updater import Installed, Part, UpdaterConfig
 from caucase.core.crl import build_crl
 from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.keys import PrivateKey
+from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import Asked, leaf_extensions
-from caucase.core.x509 import CRL, dump_pem, dump_private_key, key_id, to_pem
+from caucase.core.x509 import dump_pem, dump_private_key, key_id
 from tests.client.simulator import new_ca, new_key
 
 OTHER = 65534  # nobody's user and group, on every Debian

@@ -26,6 +26,7 @@ from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.keys import KeyType, PrivateKey
 from caucase.core.message import SignedMessage
 from caucase.core.netloc import NetLoc
+from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import (
     Asked,
     ca_extensions,
@@ -35,7 +36,6 @@ from caucase.core.profile import (
     leaf_extensions,
 )
 from caucase.core.x509 import (
-    CRL,
     dump_pem,
     dump_private_key,
     fingerprint,
@@ -43,7 +43,6 @@ from caucase.core.x509 import (
     load_request,
     public_key,
     subject_key_id,
-    to_pem,
 )
 
 PERIOD = timedelta(days=93)

@@ -22,9 +22,10 @@ from caucase.core.asked import (
     parse_purpose,
 )
 from caucase.core.keys import signature_hash
+from caucase.core.pem import PEM_LIMIT
 from caucase.core.profile import check_request
 from caucase.core.subject import parse_subject
-from caucase.core.x509 import PEM_LIMIT, load_request
+from caucase.core.x509 import load_request
 from caucase.errors import Malformed
 from tests.conftest import Keys
 

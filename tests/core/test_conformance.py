@@ -17,8 +17,9 @@ from caucase.core import profile
 from caucase.core.crl import build_crl, revocation_entry
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.netloc import NetLoc
+from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import Asked
-from caucase.core.x509 import CRL, Serial, dump_pem, load_request, public_key, subject_key_id, to_pem
+from caucase.core.x509 import Serial, dump_pem, load_request, public_key, subject_key_id
 
 TOOLS = Path(os.environ.get("CAUCASE_TOOLS_BIN") or Path(__file__).parents[2] / ".venv-tools" / "bin")
 SECONDS = 60

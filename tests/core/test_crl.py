@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from caucase.core import profile
 from caucase.core.crl import build_crl, revocation_entry
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
+from caucase.core.pem import CRL, to_pem
 from caucase.core.x509 import (
-    CRL,
     SERIAL_MAX,
     Serial,
     authority_key_id,
@@ -27,7 +27,6 @@ from caucase.core.x509 import (
     next_update,
     subject_key_id,
     this_update,
-    to_pem,
 )
 from caucase.errors import Malformed
 

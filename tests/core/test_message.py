@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from caucase.core import message
 from caucase.core.message import SignedMessage
-from caucase.core.x509 import PEM_LIMIT
+from caucase.core.pem import PEM_LIMIT
 from caucase.errors import Malformed, TooLarge
 
 KINDS = ["rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"]

@@ -15,7 +15,8 @@ from caucase.client.keyfiles import save_certificate
 from caucase.config.schema import ServerConfig
 from caucase.core.keys import PrivateKey
 from caucase.core.material import read_material
-from caucase.core.x509 import PEM_LIMIT, key_id, load_certificate, load_crls
+from caucase.core.pem import PEM_LIMIT
+from caucase.core.x509 import key_id, load_certificate, load_crls
 from caucase.errors import Malformed
 from caucase.host.events import Audit
 from caucase.host.files import read_limited

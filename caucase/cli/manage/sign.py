@@ -11,7 +11,8 @@ from caucase.authority import Principal
 from caucase.cli.manage.action import Action
 from caucase.client.keyfiles import save_certificate
 from caucase.config.schema import ServerConfig
-from caucase.core.x509 import PEM_LIMIT, load_certificate
+from caucase.core.pem import PEM_LIMIT
+from caucase.core.x509 import load_certificate
 from caucase.host.events import Audit
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller

@@ -19,9 +19,8 @@ from cryptography import x509
 from caucase.client.api import CRL_LIMIT
 from caucase.client.pemfiles import CA_ENDING, CRL_ENDING
 from caucase.config.updater import Part, UpdaterConfig
+from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
 from caucase.core.x509 import (
-    CERTIFICATE,
-    PEM_LIMIT,
     dump_pem,
     dump_private_key,
     is_ca,
@@ -29,7 +28,6 @@ from caucase.core.x509 import (
     load_certificates,
     load_crls,
     load_private_key,
-    pem_blocks,
     public_key,
     spki,
 )

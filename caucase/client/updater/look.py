@@ -15,14 +15,12 @@ from caucase.client.updater.layout import Layout
 from caucase.client.updater.memory import Memory, read_memory
 from caucase.client.updater.request import asked_digest, waiting
 from caucase.config.updater import UpdaterConfig
+from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
 from caucase.core.x509 import (
-    CERTIFICATE,
-    PEM_LIMIT,
     KeyId,
     authority_key_id,
     load_certificate,
     next_update,
-    pem_blocks,
     subject_key_id,
     this_update,
 )
