@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -82,3 +83,14 @@ def make_csr(keys: Keys) -> MakeCsr:
         return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.PEM)
 
     return csr
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What only root can do is left out for everybody else, and for nobody where it is CI: there it would be a gap."""
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        for marker in item.iter_markers("root"):
+            if os.environ.get("CI"):
+                raise pytest.UsageError(f"{item.nodeid} needs root, to {marker.args[0]}.")
+            item.add_marker(pytest.mark.skip(reason=f"only root can {marker.args[0]}"))

@@ -136,7 +136,7 @@ def test_the_one_shot_command(
         caucase(["--list-csr"])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.root("become somebody else")
 def test_root_is_not_led_astray(keys: Keys) -> None:
     """What an interrupted renewal left is put right also by --status, and a link of the updater's own user must not
     make root put that user's key in the place of another one.

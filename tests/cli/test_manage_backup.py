@@ -203,7 +203,7 @@ def typed(home: Path, line: str, *arguments: str) -> str:
     return shown.decode()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root.")
+@pytest.mark.root("become somebody else")
 def test_root_leaves_nothing_of_its_own_behind(home: Path) -> None:
     for name in ("state", "backups"):
         (home / name).mkdir(mode=0o700)
@@ -229,7 +229,7 @@ def test_root_leaves_nothing_of_its_own_behind(home: Path) -> None:
     assert (home / "state" / "caucase.sqlite").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root.")
+@pytest.mark.root("become somebody else")
 def test_a_folder_that_only_root_can_write_to(home: Path) -> None:
     (home / "state").mkdir(mode=0o700)
     os.chown(home / "state", SERVICE, SERVICE)

@@ -93,7 +93,7 @@ def test_mistakes(
     assert list((home / "state").iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root.")
+@pytest.mark.root("become somebody else")
 def test_root_leaves_nothing_of_its_own(
     home: Path, former: FormerDatabase, manage, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from tests.client.machine import OTHER, Machine, mode_of
 from tests.client.simulator import new_ca, new_key
 
 RELOAD = "try-reload-or-restart -- nginx.service"
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+as_root = pytest.mark.root("give files away")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.client.simulator import new_ca
 ROOT = Path(__file__).parents[2]
 GROUP = 33  # www-data, on every Debian
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away and mount")
+pytestmark = pytest.mark.root("give files away and mount")
 
 State = tuple[bytes, int, int, int]
 

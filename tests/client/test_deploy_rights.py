@@ -23,7 +23,7 @@ deploy(load_for_root(Path(sys.argv[1]), directory=Path(sys.argv[2])), systemctl=
 """
 NEEDED = {"chown", "dac_override", "fowner"}
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root has capabilities to give up")
+pytestmark = pytest.mark.root("give capabilities up")
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_nothing_is_followed(tmp_path: Path) -> None:
         pending.mark()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.root("become somebody else")
 def test_root_and_the_updater_share_it() -> None:
     with tempfile.TemporaryDirectory() as name:
         state = Path(name)  # pytest's own folders let nobody but root through

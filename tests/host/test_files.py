@@ -39,7 +39,7 @@ def test_an_existing_file_keeps_mode_and_is_replaced_not_truncated(tmp_path: Pat
     assert mode_of(path) == 0o640
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.root("give files away")
 def test_an_existing_file_keeps_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_bytes(b"old")

@@ -13,9 +13,7 @@ import pytest
 from caucase.host.owner import as_caller, as_owner_of
 
 NOBODYS = 64_123  # a user id without a name
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root."
-)
+needs_root = pytest.mark.root("become somebody else")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from caucase.host.places import check_sealed, place
 
 OTHER = 65534
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+as_root = pytest.mark.root("give files away")
 
 
 def read(path: Path) -> bytes | None:

@@ -20,9 +20,7 @@ _PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
 ROOT = Path(__file__).parents[2]
 COMMANDS = ["caucase", "caucased", "key_id", "manage", "probe", "rerequest", "updater"]
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="Only root can become somebody else: run the tests as root."
-)
+needs_root = pytest.mark.root("become somebody else")
 
 
 def is_dumpable() -> bool:

@@ -96,7 +96,7 @@ def test_in_memory(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="Only root can give a folder away: run the tests as root.")
+@pytest.mark.root("give a folder away")
 def test_in_memory_what_is_somebody_elses_stays(tmp_path: Path) -> None:
     foreign = Path("/dev/shm") / f".caucase-partial-{os.geteuid()}-of-another"
     foreign.mkdir()

@@ -212,9 +212,7 @@ def test_what_is_wrong(site: Site, spoil: Callable[[Site], object], said: str) -
     assert any(said in what for what in site.wrong()), [str(finding) for finding in site.findings()]
 
 
-only_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="Only root can give files away: run the tests as root."
-)
+only_root = pytest.mark.root("give files away")
 
 
 @only_root

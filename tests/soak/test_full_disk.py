@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from .verdict import judge_all, works
 
 pytestmark = [
     pytest.mark.xdist_group("soak"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount the small disk that this needs"),
+    pytest.mark.root("mount the small disk that this needs"),
 ]
 
 MIB = 1 << 20

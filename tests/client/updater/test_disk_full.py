@@ -19,9 +19,7 @@ from ..simulator import Simulator
 from .test_kills import AGE, whole_files
 from .test_one_pass import sign
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="only root can mount the small disk that this needs"
-)
+pytestmark = pytest.mark.root("mount the small disk that this needs")
 
 PAGE = 4096
 PAGES = 16

@@ -180,7 +180,7 @@ def test_temporaries_of_a_pass_that_was_killed_go_after_a_while(yaml_case: Case)
     assert (old.exists(), new.exists()) == (False, True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+@pytest.mark.root("give a folder to somebody else")
 def test_root_leaves_nothing_of_its_own(yaml_case: Case) -> None:
     """Where the folder is the updater's, so is everything in it, whoever starts a pass."""
     yaml_case.folder.parent.chmod(0o755)
