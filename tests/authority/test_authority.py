@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 
-from caucase.authority import AuditEvent, Authority, ContextName, ContextPolicy, Principal
+from caucase.authority import AuditEvent, Authority, ContextName, ContextPolicy
 from caucase.core import message, profile, trust
 from caucase.core.netloc import NetLoc
 from caucase.core.rollover import Phase
@@ -18,25 +18,23 @@ from caucase.core.x509 import (
     authority_key_id,
     check_validity,
     dump_der,
-    dump_private_key,
     is_signed_by,
     load_certificate,
     load_certificates,
     load_crls,
-    load_private_key,
     not_after,
     not_before,
     public_key,
-    spki,
     subject_key_id,
 )
-from caucase.errors import CertificateInvalid, ConfigError, NotAuthenticated, NotFound, StoreError
+from caucase.errors import CertificateInvalid, ConfigError, NotFound
 
 from .world import (
     ADDRESS,
     BOSS,
     PERIOD,
     POLICY,
+    SECOND,
     World,
     at_once,
     ca_set,
@@ -47,132 +45,6 @@ from .world import (
     revocation,
     users,
 )
-
-SECOND = timedelta(seconds=1)
-
-
-# Users
-
-
-def test_user(authority: Authority, world: World) -> None:
-    made = world.issue(authority.users, "alice")
-    principal = authority.authenticate(dump_der(made), address=ADDRESS)
-    assert principal == Principal(subject="CN=alice", serial=made.serial_number, key_id=subject_key_id(made))
-    assert authority.authenticate(dump_der(made), address=ADDRESS) is principal
-    assert world.audit.of(AuditEvent.AUTHENTICATION_REFUSED) == []
-
-
-def test_nobody(authority: Authority) -> None:
-    with pytest.raises(NotAuthenticated):
-        authority.authenticate(None, address=ADDRESS)
-
-
-@pytest.mark.parametrize("noise", [b"", b"x", b"0\x82"])
-def test_noise(authority: Authority, world: World, noise: bytes) -> None:
-    with pytest.raises(NotAuthenticated):
-        authority.authenticate(noise, address=ADDRESS)
-    [event] = world.audit.of(AuditEvent.AUTHENTICATION_REFUSED)
-    assert event["address"] == ADDRESS
-
-
-def test_service_is_no_user(authority: Authority, world: World) -> None:
-    world.issue(authority.users, "alice", world.keys("ec:P-256", 1))
-    made = world.issue(authority.services, "service")
-    with pytest.raises(NotAuthenticated, match="not issued by"):
-        authority.authenticate(dump_der(made), address=ADDRESS)
-
-
-def test_user_is_not_refused_because_of_the_disk(authority: Authority, world: World) -> None:
-    """Whose certificate cannot be looked up need not look for another one, and learns no path on the server."""
-    made = world.issue(authority.users, "alice")
-    world.stop()
-    with pytest.raises(StoreError):
-        authority.authenticate(dump_der(made), address=ADDRESS)
-    assert not world.audit.of(AuditEvent.AUTHENTICATION_REFUSED)
-
-
-def test_user_of_another_authority(authority: Authority, world: World, tmp_path) -> None:
-    other = World(tmp_path / "other.sqlite", world.clock, world.keys, world.make_csr)
-    made = other.issue(other.start().users, "mallory")
-    other.stop()
-    world.issue(authority.users, "alice", world.keys("ec:P-256", 1))
-    with pytest.raises(NotAuthenticated):
-        authority.authenticate(dump_der(made), address=ADDRESS)
-
-
-def test_user_in_time(authority: Authority, world: World) -> None:
-    made = world.issue(authority.users)
-    start = world.clock()
-    for moment, good in (
-        (not_before(made) - SECOND, False),
-        (not_before(made), True),
-        (start, True),
-        (not_after(made) + timedelta(microseconds=999_999), True),
-        (not_after(made) + SECOND, False),
-        (start, True),
-    ):
-        world.clock.moment = moment
-        if good:
-            authority.authenticate(dump_der(made), address=ADDRESS)
-        else:
-            with pytest.raises(NotAuthenticated):
-                authority.authenticate(dump_der(made), address=ADDRESS)
-
-
-@pytest.mark.parametrize("elsewhere", [False, True])
-@pytest.mark.parametrize("bare", [False, True])
-def test_revoked_user_is_refused_at_once(
-    authority: Authority, world: World, elsewhere: bool, bare: bool
-) -> None:
-    made = world.issue(authority.users)
-    by = authority.authenticate(dump_der(made), address=ADDRESS)
-    revoking = world.start() if elsewhere else authority
-    signed = message.null({"revoke_serial": made.serial_number}) if bare else revocation(made)
-    revoking.users.revocations.revoke(signed, by=by, address=ADDRESS)
-    with pytest.raises(NotAuthenticated, match="revoked"):
-        authority.authenticate(dump_der(made), address=ADDRESS)
-
-
-def test_serial_revoked_among_services_is_no_users(authority: Authority, world: World) -> None:
-    made = world.issue(authority.users)
-    signed = message.null({"revoke_serial": made.serial_number})
-    authority.services.revocations.revoke(signed, by=BOSS, address=ADDRESS)
-    authority.authenticate(dump_der(made), address=ADDRESS)
-
-
-def test_user_is_refused_once_the_ca_has_ended(world: World) -> None:
-    """A late server: the old CA signs up to its end, and its last certificates end with it."""
-    authority = world.start()
-    [ca] = ca_set(authority.users, world.clock())
-    world.clock.moment = not_after(ca) - timedelta(days=1)
-    made = world.issue(authority.users)
-    assert is_signed_by(made, ca)
-    assert not_after(made) == not_after(ca)
-    world.clock.moment = not_after(ca)
-    authority.authenticate(dump_der(made), address=ADDRESS)
-    world.clock.advance(seconds=1)
-    for prune in (False, True):
-        if prune:
-            authority.prune()
-        with pytest.raises(NotAuthenticated):
-            authority.authenticate(dump_der(made), address=ADDRESS)
-        with pytest.raises(CertificateInvalid):
-            renew(authority.users, world.renewal(made, world.keys(), world.keys("ec:P-256", 1)))
-
-
-def test_many_users(authority: Authority, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory is bounded, and forgetting costs time only."""
-    monkeypatch.setattr("caucase.authority.principal._REMEMBERED", 2)
-    made = [world.issue(authority.users, f"u{index}", world.keys("ec:P-256", index)) for index in range(5)]
-    for _ in range(2):
-        names = [authority.authenticate(dump_der(one), address=ADDRESS).subject for one in made]
-        assert names == [f"CN=u{index}" for index in range(5)]
-    assert len(authority._authentication._checked) <= 2
-
-
-def test_local_user() -> None:
-    assert Principal.local(0).subject == "local user 0"
-
 
 # The netloc
 
@@ -397,104 +269,6 @@ def test_threads_may_share_everything(world: World) -> None:
 
     results = at_once(*(lambda part=csrs[index::8]: work(part) for index in range(8)))
     assert results == [[True] * 6] * 8
-
-
-# The HTTPS certificate
-
-
-def https_of(world: World) -> x509.Certificate:
-    content = world.https_file.content
-    assert content is not None
-    [certificate] = load_certificates(content)
-    assert spki(public_key(certificate)) == spki(load_private_key(content).public_key())
-    return certificate
-
-
-def published_https_ca(authority: Authority, now: datetime) -> x509.Certificate:
-    trusted = load_certificates(authority.services.ca_certificates())
-    return trust.https_ca(message.parse(authority.https_ca().body), trusted, now)
-
-
-def test_https(authority: Authority, world: World) -> None:
-    with pytest.raises(NotFound):
-        authority.https_ca()
-    authority.maintain()
-    certificate = https_of(world)
-    ca = published_https_ca(authority, world.clock())
-    assert is_signed_by(certificate, ca)
-    assert not_after(ca) - not_before(ca) == 40 * PERIOD
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    assert names.critical
-    assert names.value.get_values_for_type(x509.DNSName) == ["ca.example.com"]
-    assert list(certificate.subject) == []
-    assert authority.https_ca() is authority.https_ca()
-    authority.maintain()
-    assert https_of(world) == certificate
-    assert len(world.audit.of(AuditEvent.HTTPS_CERTIFICATE_ISSUED)) == 1
-
-
-def test_https_is_renewed_31_days_before_its_end(authority: Authority, world: World) -> None:
-    authority.maintain()
-    first = https_of(world)
-    due = not_after(first) - timedelta(days=31)
-    status = authority.status()
-    assert (status.https_due, status.https_not_after) == (due, not_after(first))
-    world.clock.moment = due - SECOND
-    authority.maintain()
-    assert https_of(world) == first
-    world.clock.moment = due
-    authority.maintain()
-    second = https_of(world)
-    assert not_after(second) > not_after(first)
-    assert spki(public_key(second)) != spki(public_key(first))
-    assert (
-        published_https_ca(authority, world.clock())
-        == authority._keyrings[ContextName.HTTPS].snapshot().cas[0].certificate
-    )
-
-
-def test_https_file_that_does_not_fit_is_replaced(authority: Authority, world: World) -> None:
-    authority.maintain()
-    good = world.https_file.content or b""
-    own_key = good[: good.index(b"-----BEGIN CERT")]
-    other_key = world.keys("ec:P-384")
-    for content in (
-        b"",
-        b"x",
-        own_key,
-        good[len(own_key) :],
-        dump_private_key(other_key) + good[len(own_key) :],
-        good[:-50],
-    ):
-        world.https_file.content = content
-        with pytest.raises(NotFound):
-            authority.https_ca()
-        authority.maintain()
-        https_of(world)
-        published_https_ca(authority, world.clock())
-
-
-def test_https_of_another_database_is_replaced(world: World, tmp_path) -> None:
-    other = World(tmp_path / "other.sqlite", world.clock, world.keys, world.make_csr)
-    other.start().maintain()
-    other.stop()
-    world.https_file = other.https_file
-    authority = world.start()
-    authority.maintain()
-    assert is_signed_by(https_of(world), published_https_ca(authority, world.clock()))
-
-
-def test_https_ca_is_vouched_for_by_the_ca_that_signs(authority: Authority, world: World) -> None:
-    authority.maintain()
-    first = authority.https_ca()
-    old = ca_set(authority.services, world.clock())
-    for _ in range(15):
-        world.clock.advance(days=20)
-        authority.maintain()
-    assert authority.https_ca().body != first.body
-    with pytest.raises(trust.Untrusted):
-        trust.https_ca(message.parse(authority.https_ca().body), old, world.clock())
-    published_https_ca(authority, world.clock())
 
 
 # Several processes, restarts, and what is forgotten

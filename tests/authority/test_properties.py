@@ -31,7 +31,6 @@ from tests.conftest import FakeClock
 from .world import ADDRESS, BOSS, PERIOD, World, lists, number, renew, revocation, serials
 
 CRL_LIFE = 0.33 * PERIOD
-SECOND = timedelta(seconds=1)
 _KEYS = [KeyType.parse("ec:P-256").generate() for _ in range(2)]
 
 

@@ -22,9 +22,8 @@ from caucase.core.x509 import (
     this_update,
 )
 
-from .world import ADDRESS, BOSS, PERIOD, World, ca_set, lists, number, revocation, serials
+from .world import ADDRESS, BOSS, PERIOD, SECOND, World, ca_set, lists, number, revocation, serials
 
-SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 
 

@@ -29,6 +29,7 @@ from caucase.core.x509 import dump_pem, load_certificate, load_crls, subject_key
 from caucase.store import Database
 
 PERIOD = timedelta(days=93)
+SECOND = timedelta(seconds=1)
 BOSS = Principal(subject="CN=boss", serial=None, key_id=None)
 POLICY = Policy(netloc=NetLoc.parse("ca.example.com:8009"), key_type=KeyType.parse("ec:P-256"))
 ADDRESS = "192.0.2.7"
@@ -163,3 +164,7 @@ def users(**options: Any) -> Policy:
 
 def services(**options: Any) -> Policy:
     return replace(POLICY, services=ContextPolicy(**options))
+
+
+def submit(context: ContextAuthority, csr: bytes) -> RequestId:
+    return context.requests.submit(csr, address=ADDRESS)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 
 ADDRESS = "127.0.0.1"
 SECONDS = 20
+GET = b"GET /cas HTTP/1.1\r\nHost: x\r\n\r\n"
 JSON = {"Content-Type": "application/json"}
 PKCS10 = {"Content-Type": "application/pkcs10"}
 
@@ -128,3 +131,18 @@ def read_from(connection: socket.socket) -> Answer:
 
 def _answer(response: http.client.HTTPResponse) -> Answer:
     return Answer(status=response.status, headers=response.headers, body=response.read())
+
+
+def everything(connection: socket.socket) -> bytes:
+    """What comes until the server ends the connection."""
+    with contextlib.suppress(ConnectionResetError):
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+    return b""
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it does."""
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
