@@ -11,18 +11,30 @@ import base64
 import enum
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from cryptography import x509
 
-from caucase.core.x509 import KeyId, Serial, authority_key_id, key_id_in, not_after, not_before, subject
+from caucase.core.x509 import (
+    SERIAL_MAX,
+    KeyId,
+    Serial,
+    authority_key_id,
+    key_id_in,
+    not_after,
+    not_before,
+    subject,
+)
 
 Value: TypeAlias = int | str | bytes | None
 
 START = bytes(32)
 """What stands for the hash before the first entry of a chain."""
+
+_SERIAL = re.compile(r"[1-9a-f][0-9a-f]{0,39}", re.ASCII)
 
 
 class Kind(enum.StrEnum):
@@ -81,6 +93,13 @@ class Entry:
 def serial_text(serial: Serial) -> str:
     """A serial as it is stored, and as openssl prints it but in lower case."""
     return f"{serial:x}"
+
+
+def parse_serial_text(text: str) -> Serial:
+    """The serial that is stored as ``text``; ValueError for what ``serial_text`` never makes."""
+    if not _SERIAL.fullmatch(text) or int(text, 16) > SERIAL_MAX:
+        raise ValueError(f"no serial: {text[:50]!r}")
+    return Serial(int(text, 16))
 
 
 def issued(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from caucase.core.record import START, Entry, Kind, issued, link
-from caucase.core.x509 import KeyId, Serial, load_certificate_der
+from caucase.core.record import START, Entry, Kind, issued, link, parse_serial_text
+from caucase.core.x509 import KeyId, load_certificate_der
 from caucase.errors import Malformed
 
 _TABLES = (
@@ -90,7 +90,7 @@ def _entries(transaction: sqlite3.Connection, context: str) -> Iterator[Entry]:
         "SELECT serial, issuer, not_after FROM issued WHERE context = ? ORDER BY not_after", (context,)
     )
     for text, issuer, end in rows:
-        if (serial := Serial(int(text, 16))) not in known:
+        if (serial := parse_serial_text(text)) not in known:
             yield Entry(kind=Kind.IMPORTED, at=None, serial=serial, issuer=KeyId(issuer), not_after=end)
     rows = transaction.execute(
         "SELECT revocation.serial, revocation.issuer, revoked_at, IFNULL(not_after, keep_until)"
@@ -99,7 +99,7 @@ def _entries(transaction: sqlite3.Connection, context: str) -> Iterator[Entry]:
     )
     for text, issuer, at, end in rows:
         yield Entry(
-            kind=Kind.REVOKED, at=at, serial=Serial(int(text, 16)), issuer=KeyId(issuer), not_after=end
+            kind=Kind.REVOKED, at=at, serial=parse_serial_text(text), issuer=KeyId(issuer), not_after=end
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from caucase.core.record import START, Entry, Kind, Value, link, serial_text
+from caucase.core.record import START, Entry, Kind, Value, link, parse_serial_text, serial_text
 from caucase.core.x509 import KeyId, Serial
 from caucase.errors import StoreError
 from caucase.store.db import Transaction
@@ -202,7 +202,7 @@ def _row(values: tuple[Any, ...]) -> Row:
     entry = Entry(
         kind=Kind(kind),
         at=at,
-        serial=Serial(int(serial, 16)),
+        serial=parse_serial_text(serial),
         subject=subject,
         names=names,
         key_id=key_id,
@@ -211,6 +211,6 @@ def _row(values: tuple[Any, ...]) -> Row:
         not_after=not_after,
         address=address,
         actor=actor,
-        renewed_from=None if renewed_from is None else Serial(int(renewed_from, 16)),
+        renewed_from=None if renewed_from is None else parse_serial_text(renewed_from),
     )
     return Row(number=number, entry=entry)

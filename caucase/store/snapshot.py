@@ -13,12 +13,13 @@ import contextlib
 import json
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeGuard
 
 from caucase.core.message import load_json, load_json_object
+from caucase.core.record import Kind, parse_serial_text
 from caucase.errors import Malformed, StoreError
 from caucase.store import record
 from caucase.store.db import Database, Transaction, migrate, store_errors
@@ -42,6 +43,30 @@ _Value: TypeAlias = int | str | bytes | None
 
 # SQLite itself would take anything in any column; whoever reads the database later would not.
 _KINDS: dict[str, type] = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
+
+# Texts of which only some mean anything, by the names of their columns, in whichever table and schema those are.
+_TEXTS: dict[str, Callable[[str], object]] = {
+    "serial": parse_serial_text, "renewed_from": parse_serial_text, "kind": Kind,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    name: str
+    kind: type
+
+    def holds(self, value: _Value) -> bool:
+        """Whether it is a value that this column can have."""
+        if value is None:  # SQLite knows where there must be one
+            return True
+        if type(value) is not self.kind:
+            return False
+        if parse := _TEXTS.get(self.name):
+            try:
+                parse(str(value))
+            except ValueError:
+                return False
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +163,12 @@ def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:
     tables = _tables(connection)
     counts: dict[str, int] = {}
     table = statement = ""
-    kinds: list[type] = []
+    columns: list[_Column] = []
     for line in lines:
         if line.startswith(b"["):
             if not table:
                 raise _not_ours()
-            _execute(connection, statement, _row(line, kinds))
+            _execute(connection, statement, _row(line, columns))
             counts[table] += 1
             continue
         fields = load_json_object(line, "content of the backup")
@@ -151,10 +176,10 @@ def _insert(connection: Transaction, lines: Iterator[bytes]) -> None:
             if fields["end"] != counts or next(lines, None) is not None:
                 raise _not_ours()
             return
-        table, columns = fields.get("table", ""), fields.get("columns")
-        if not isinstance(table, str) or table not in tables or table in counts or columns != tables[table]:
+        table, names = fields.get("table", ""), fields.get("columns")
+        if not isinstance(table, str) or table not in tables or table in counts or names != tables[table]:
             raise _not_ours()
-        counts[table], kinds = 0, _kinds(connection, table)
+        counts[table], columns = 0, _columns(connection, table)
         # The names are those of the schema, to which those in the stream are equal.
         statement = f"INSERT INTO {table} VALUES ({', '.join('?' * len(tables[table]))})"
     raise Malformed("The content of the backup is cut off.")
@@ -179,10 +204,9 @@ def _tables(transaction: Transaction) -> dict[str, list[str]]:
     }
 
 
-def _kinds(transaction: Transaction, table: str) -> list[type]:
-    """What the values of each column are."""
-    types = transaction.execute("SELECT type FROM pragma_table_info(?)", (table,))
-    return [_KINDS[kind] for (kind,) in types]
+def _columns(transaction: Transaction, table: str) -> list[_Column]:
+    found = transaction.execute("SELECT name, type FROM pragma_table_info(?)", (table,))
+    return [_Column(name=name, kind=_KINDS[kind]) for name, kind in found]
 
 
 def _line(value: Any) -> bytes:
@@ -211,12 +235,12 @@ def _to_json(value: _Value) -> Any:
     return {"base64": base64.b64encode(value).decode("ascii")} if isinstance(value, bytes) else value
 
 
-def _row(line: bytes, kinds: list[type]) -> list[_Value]:
+def _row(line: bytes, columns: list[_Column]) -> list[_Value]:
     values = load_json(line, "content of the backup")
-    if not isinstance(values, list) or len(values) != len(kinds):
+    if not isinstance(values, list) or len(values) != len(columns):
         raise _not_ours()
     row = [_value(value) for value in values]
-    if any(value is not None and type(value) is not kind for value, kind in zip(row, kinds, strict=True)):
+    if not all(column.holds(value) for column, value in zip(columns, row, strict=True)):
         raise _not_ours()
     return row
 

@@ -192,6 +192,28 @@ def test_a_hostile_line(line: bytes, lines: list[bytes], tmp_path: Path) -> None
         load(tmp_path, [*lines[:place], line, *lines[place:]])
 
 
+@pytest.mark.parametrize("table", ["record", "revocation"])
+@pytest.mark.parametrize("serial", ["", "0", "0a", "A", "+a", "1_0", " a", "x", "f" * 40, "1" * 41, "a\0"])
+def test_a_text_that_is_no_serial(serial: str, table: str, lines: list[bytes], tmp_path: Path) -> None:
+    """Readers of the database take what is there for granted."""
+    with pytest.raises(Malformed, match="is not what a backup of this program holds"):
+        load(tmp_path, with_value(lines, table, "serial", serial))
+
+
+@pytest.mark.parametrize("value", ["", "Signed", "other"])
+def test_a_kind_that_is_none(value: str, lines: list[bytes], tmp_path: Path) -> None:
+    with pytest.raises(Malformed, match="is not what a backup of this program holds"):
+        load(tmp_path, with_value(lines, "record", "kind", value))
+
+
+def with_value(lines: list[bytes], table: str, column: str, value: str) -> list[bytes]:
+    """With another value in the first row of a table."""
+    place = next(i for i, one in enumerate(lines) if one.startswith(b'{"table": "%s"' % table.encode()))
+    row = json.loads(lines[place + 1])
+    row[json.loads(lines[place])["columns"].index(column)] = value
+    return [*lines[: place + 1], json.dumps(row).encode() + b"\n", *lines[place + 2 :]]
+
+
 @pytest.mark.parametrize("head", [b"", b"\n", b"{}\n", snapshot.MARK, snapshot.MARK + b'1, "schema": true}\n',
     snapshot.MARK + b'1, "schema": 0, "taken_at": 1}\n', snapshot.MARK + b'1, "schema": 1, "taken_at": "x"}\n',
     snapshot.MARK + b'1, "schema": -1, "taken_at": 1}\n', snapshot.MARK + b"1, 2}\n", b"BEGIN TRANSACTION;\0"])  # fmt: skip
