@@ -20,7 +20,7 @@ SYSTEM_PYTHON := /usr/bin/python3
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 
-RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-pip python3-sdnotify \
+RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-jinja2 python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
 TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \

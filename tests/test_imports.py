@@ -33,6 +33,7 @@ LAYERS = {
 CONFINED = {
     "aiohttp": {"server"},
     "itsdangerous": {"server"},
+    "jinja2": {"server"},
     "sdnotify": {"host"},
     "sqlite3": {"store"},
     "systemd": {"host"},

@@ -12,15 +12,16 @@ from aiohttp import web
 from caucase.authority import Authority
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
-from caucase.errors import Malformed
+from caucase.errors import CaucaseError, Malformed
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach
 from caucase.server.committing import Committer
 from caucase.server.connection import SERVER
 from caucase.server.consent_keys import ConsentKeys
 from caucase.server.cors import Access, Consent, Consents, Kind, Origins
+from caucase.server.pages import problem
 from caucase.server.router import Match, Router
-from caucase.server.routes import ROUTES
+from caucase.server.routes import ROUTES, Route
 from caucase.server.site import Service, Site
 
 # After these a connection is closed: the rest of a body is not waited for, and another worker may be able to answer.
@@ -33,6 +34,7 @@ def make_service(authority: Authority, config: ServerConfig, *, clock: Clock) ->
     assert netloc is not None, "an authority has one"
     return Service(
         authority=authority,
+        clock=clock,
         committer=Committer(authority.storage),
         netloc=netloc,
         server_key=config.server_key,
@@ -122,17 +124,28 @@ async def _handled(call: Call) -> web.StreamResponse:
     match = call.match
     if match.route is None:
         return problems.bare(405, {"Allow": match.allow}) if match.allowed else problems.bare(404)
-    if match.route.auth:
+    if match.route.kind is not Kind.PAGE:
+        return await _answered(match.route, call)
+    if not call.request.secure and call.request.method in ("GET", "HEAD"):
+        where = call.service.origins.https + call.request.rel_url.raw_path_qs
+        return web.Response(status=302, headers={"Location": where})
+    try:
+        return await _answered(match.route, call)
+    except CaucaseError as error:
+        return await problem.page(call, error)
+
+
+async def _answered(route: Route, call: Call) -> web.StreamResponse:
+    if route.auth:
         call.authenticate()
-    response: web.StreamResponse = await match.route.handler(call)
-    return response
+    return await route.handler(call)
 
 
 def _kind(call: Call) -> Kind:
     route = call.match.route
-    if call.request.method == "OPTIONS" or (route is not None and route.open_to_all):
+    if call.request.method == "OPTIONS":
         return Kind.OPEN
-    return Kind.DECISION if route is not None and route.handler is consent.decide else Kind.OTHER
+    return Kind.API if route is None else route.kind
 
 
 def _options(match: Match, *, for_page: bool) -> web.Response:

@@ -47,6 +47,7 @@ class Call:
         self.match = match
         self.service = service
         self.principal: Principal | None = None
+        self.refusal: CaucaseError | None = None
         self._site = site
         self._limits = site.limits
         self._is_broken = False
@@ -67,6 +68,11 @@ class Call:
     @property
     def address(self) -> str:
         return peer.address(self.request)
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether the caller has presented one, of whomever."""
+        return peer.certificate_der(self.request) is not None
 
     def carry_out(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a use case; awaiting it gives what it returns or raises. It goes on also if the client does not wait."""
@@ -90,11 +96,17 @@ class Call:
         asyncio.get_running_loop().run_in_executor(self._site.executor, function).add_done_callback(tell)
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
-        if not peer.was_asked(self.request):
-            raise NotConfigured("This connection began before the server could work.", "Connect again.")
-        certificate = peer.certificate_der(self.request)
-        self.principal = self.service.authority.authenticate(certificate, address=self.address)
+        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell. What came
+        out is ``principal`` or ``refusal``.
+        """
+        try:
+            if not peer.was_asked(self.request):
+                raise NotConfigured("This connection began before the server could work.", "Connect again.")
+            certificate = peer.certificate_der(self.request)
+            self.principal = self.service.authority.authenticate(certificate, address=self.address)
+        except CaucaseError as error:
+            self.refusal = error
+            raise
         return self.principal
 
     def check_load(self) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -40,8 +41,9 @@ class Kind(enum.Enum):
     """What is asked for, as far as it matters here."""
 
     OPEN = enum.auto()  # descriptions and pre-flights
+    API = enum.auto()  # what programs use, with consent also pages of other origins
+    PAGE = enum.auto()  # pages for people, of which no page of another origin may know anything
     DECISION = enum.auto()  # the user's answer on the consent page
-    OTHER = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,10 @@ class Origins:
         if kind is Kind.DECISION:
             # Only our own page, which only HTTPS serves, may speak for the user.
             return Access.PLAIN if origin == self.https else Access.REFUSED
-        if origin is None:
+        if origin is None or (kind is Kind.PAGE and origin == self.https):
             return Access.PLAIN
+        if kind is Kind.PAGE:
+            return Access.REFUSED
         if kind is Kind.OPEN or origin in (self.http, self.https) or origin in self.whitelist:
             return Access.GRANTED
         if origin == _NULL:
@@ -82,9 +86,10 @@ class Origins:
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """What a cookie says, by origin. ``is_stale``: some of the cookie is of no use."""
+    """What a cookie says, by origin, and ``until`` when that holds. ``is_stale``: some of the cookie is of no use."""
 
     answers: Mapping[str, bool] = field(default_factory=dict)
+    until: Mapping[str, datetime] = field(default_factory=dict)
     tokens: Mapping[str, str] = field(default_factory=dict)
     is_stale: bool = False
 
@@ -117,16 +122,24 @@ class Consents:
         answers = {origin: _answer(serializer, origin, token) for origin, token in stored.items()}
         good = {origin: answer for origin, answer in answers.items() if answer is not None}
         return Consent(
-            answers=good, tokens={origin: stored[origin] for origin in good}, is_stale=len(good) < len(stored)
+            answers={origin: is_allowed for origin, (is_allowed, _) in good.items()},
+            until={origin: given + COOKIE_LIFE for origin, (_, given) in good.items()},
+            tokens={origin: stored[origin] for origin in good},
+            is_stale=len(good) < len(stored),
         )
 
     def remember(self, cookie: str | None, origin: str, *, allowed: bool) -> str:
         """The cookie with the user's answer for ``origin`` added. It may block. StoreError likewise."""
         token = self._serializer(self._keys.signing()).dumps({"allowed": allowed, "origin": origin})
-        known = self.read(cookie)
-        others = {name: known.tokens[name] for name in known.tokens if name != origin}
         text = token if isinstance(token, str) else token.decode("ascii")
-        return Consent(tokens={**others, origin: text}).dump()
+        return Consent(tokens={**self._others(cookie, origin), origin: text}).dump()
+
+    def forget(self, cookie: str | None, origin: str) -> str:
+        """The cookie without what the user answered for ``origin``. StoreError likewise."""
+        return Consent(tokens=self._others(cookie, origin)).dump()
+
+    def _others(self, cookie: str | None, origin: str) -> dict[str, str]:
+        return {name: token for name, token in self.read(cookie).tokens.items() if name != origin}
 
     def _serializer(self, secrets: list[bytes]) -> URLSafeTimedSerializer:
         """The last secret signs, all of them verify."""
@@ -149,12 +162,12 @@ class _Signer(TimestampSigner):
         return int(self._clock().timestamp())
 
 
-def _answer(serializer: URLSafeTimedSerializer, origin: str, token: object) -> bool | None:
-    """What a token says of ``origin``, ``None`` if nothing."""
+def _answer(serializer: URLSafeTimedSerializer, origin: str, token: object) -> tuple[bool, datetime] | None:
+    """What a token says of ``origin``, and since when; ``None`` if nothing."""
     if not isinstance(token, str):
         return None
     try:
-        said = serializer.loads(token, max_age=int(COOKIE_LIFE.total_seconds()))
+        said, given = serializer.loads(token, max_age=int(COOKIE_LIFE.total_seconds()), return_timestamp=True)
     except BadData:
         return None
-    return said["allowed"] if said["origin"] == origin else None
+    return (said["allowed"], given) if said["origin"] == origin else None

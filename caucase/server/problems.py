@@ -31,7 +31,7 @@ STATUS: Mapping[type[CaucaseError], int] = {
     errors.QueueFull: 507,
 }
 
-_HEADERS: Mapping[int, Mapping[str, str]] = {
+HEADERS: Mapping[int, Mapping[str, str]] = {
     401: {"WWW-Authenticate": "transport"},
     503: {"Retry-After": RETRY_AFTER},
 }
@@ -51,7 +51,7 @@ _SENTENCES = {
 
 def plain(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer that is a sentence for a person."""
-    return web.Response(status=status, text=sentence, headers={**_HEADERS.get(status, {}), **(headers or {})})
+    return web.Response(status=status, text=sentence, headers={**HEADERS.get(status, {}), **(headers or {})})
 
 
 def bare(status: int, headers: Mapping[str, str] | None = None) -> web.Response:

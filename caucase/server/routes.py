@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from caucase.authority import ContextName
-from caucase.server import consent, handlers
+from caucase.server import consent, handlers, pages
 from caucase.server.call import Handler
+from caucase.server.cors import Kind
 
 _CAU, _CAS = ContextName.CAU, ContextName.CAS
 
@@ -16,8 +17,8 @@ _CAU, _CAS = ContextName.CAU, ContextName.CAS
 class Route:
     """``path`` is below each of ``contexts``, or the root where that is ``None``; ``{name}`` is a parameter.
 
-    ``name`` and ``title``: how a HAL document calls it, empty when none does. ``auth``: a user's certificate
-    is needed. ``open_to_all``: any web origin may read it.
+    ``below``: what stands before the context. ``name`` and ``title``: how a HAL document calls it, empty when none
+    does. ``auth``: a user's certificate is needed. ``kind``: which web origins' pages may use it.
     """
 
     method: str
@@ -26,27 +27,35 @@ class Route:
     name: str = ""
     title: str = ""
     auth: bool = False
-    open_to_all: bool = False
+    kind: Kind = Kind.API
+    below: str = ""
     contexts: tuple[ContextName | None, ...] = (_CAU, _CAS)
 
     def paths(self) -> Iterator[tuple[ContextName | None, str]]:
         """The full path in each context."""
         for context in self.contexts:
-            yield context, self.path if context is None else f"/{context}{self.path}"
+            yield context, self.path if context is None else f"{self.below}/{context}{self.path}"
 
 
 ROUTES = (
-    Route(method="GET", path="/", handler=handlers.description, open_to_all=True, contexts=(None,)),
+    Route(method="GET", path="/", handler=handlers.description, kind=Kind.OPEN, contexts=(None,)),
     # The consent page is for people; a refusal tells its address.
-    Route(method="GET", path="/cors", handler=consent.page, contexts=(None,)),
-    Route(method="POST", path="/cors", handler=consent.decide, contexts=(None,)),
+    Route(method="GET", path="/cors", handler=pages.consent.question, kind=Kind.PAGE, contexts=(None,)),
+    Route(method="POST", path="/cors", handler=consent.decide, kind=Kind.DECISION, contexts=(None,)),
+    Route(method="GET", path="/ui/consents", handler=pages.consent.answers, kind=Kind.PAGE, contexts=(None,)),
+    Route(
+        method="POST", path="/ui/consents", handler=consent.take_back, kind=Kind.DECISION, contexts=(None,)
+    ),
+    Route(
+        method="GET", path="/ui/static/{name}", handler=pages.assets.asset, kind=Kind.PAGE, contexts=(None,)
+    ),
     Route(
         method="GET",
         path="",
         handler=handlers.description,
         name="getCASHAL",
         title="cas",
-        open_to_all=True,
+        kind=Kind.OPEN,
         contexts=(_CAS,),
     ),
     Route(
@@ -55,7 +64,7 @@ ROUTES = (
         handler=handlers.description,
         name="getCAUHAL",
         title="cau",
-        open_to_all=True,
+        kind=Kind.OPEN,
         contexts=(_CAU,),
     ),
     Route(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from caucase.authority import Authority, ContextName, Document
-from caucase.clock import monotonic
+from caucase.clock import Clock, monotonic
 from caucase.core.netloc import NetLoc
 from caucase.server.committing import Committer
 from caucase.server.cors import Consents, Origins
@@ -28,6 +28,7 @@ class Service:
     """
 
     authority: Authority
+    clock: Clock
     committer: Committer
     netloc: NetLoc
     server_key: Path

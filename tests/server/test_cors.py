@@ -49,15 +49,15 @@ OWN_HTTP, OWN_HTTPS = "http://ca.example:8009", "https://ca.example:8010"
     ("origin", "kind", "access"),
     [
         (None, Kind.OPEN, Access.PLAIN),
-        (None, Kind.OTHER, Access.PLAIN),
+        (None, Kind.API, Access.PLAIN),
         (None, Kind.DECISION, Access.REFUSED),
         *((origin, Kind.OPEN, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN, PAGE, "null")),
-        *((origin, Kind.OTHER, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN)),
-        ("null", Kind.OTHER, Access.REFUSED),
-        (PAGE, Kind.OTHER, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
+        *((origin, Kind.API, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN)),
+        ("null", Kind.API, Access.REFUSED),
+        (PAGE, Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
         (OWN_HTTPS, Kind.DECISION, Access.PLAIN),
         *((origin, Kind.DECISION, Access.REFUSED) for origin in (OWN_HTTP, KNOWN, PAGE, "null", "")),
-        ("http://ca.example", Kind.OTHER, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
+        ("http://ca.example", Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
     ],
 )
 def test_decision(
@@ -403,7 +403,9 @@ BAD_QUESTIONS = [
 @pytest.mark.parametrize("asked", BAD_QUESTIONS)
 def test_bad_questions(server: Server, asked: dict[str, str]) -> None:
     """Neither a page with somebody else's words on it, nor a way to be sent anywhere."""
-    assert server.client.get(f"/cors?{urlencode(asked)}", tls=True).expect(400).sentence
+    page = server.client.get(f"/cors?{urlencode(asked)}", tls=True).expect(400)
+    assert page.type == "text/html"
+    assert not any(value.encode() in page.body for value in asked.values() if value)
     body = urlencode({**asked, "grant": "1"}).encode()
     answer = server.client.ask(
         "POST", "/cors", body, {"Origin": server.https_origin, **FORM}, tls=True

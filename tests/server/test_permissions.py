@@ -32,8 +32,11 @@ from .wire import JSON, PKCS10, Answer
 TABLE = """\
                                     http https out  user own known page asks denied
 GET    /                            200  200   200  200  200 200   200  200  200
-GET    /cors                        302  200   200  200  200 200   200  ask  403
+GET    /cors                        302  200   200  200  200 403   403  403  403
 POST   /cors                        403  403   403  403  302 403   403  403  403
+GET    /ui/consents                 302  200   200  200  200 403   403  403  403
+POST   /ui/consents                 403  403   403  403  303 403   403  403  403
+GET    /ui/static/{name}            302  200   200  200  200 403   403  403  403
 GET    /{c}                         200  200   200  200  200 200   200  200  200
 GET    /{c}/crl                     200  200   200  200  200 200   200  ask  403
 GET    /{c}/crl/{authority_key_id}  200  200   200  200  200 200   200  ask  403
@@ -107,8 +110,7 @@ ROWS = rows()
 
 def of_route(path: str) -> str:
     """A full path as the table writes it."""
-    first, *rest = path.removeprefix("/").split("/")
-    return "/".join(["", "{c}", *rest]) if first in CONTEXTS else path
+    return "/".join("{c}" if part in CONTEXTS else part for part in path.split("/"))
 
 
 def test_every_route_has_a_row() -> None:
@@ -153,6 +155,10 @@ class World:
                 return Asked(method="GET", path=f"/cors?{urlencode(_CONSENT)}", headers={})
             case "POST", "/cors":
                 body, headers = urlencode({**_CONSENT, "grant": "1"}).encode(), _FORM
+            case "POST", "/ui/consents":
+                body, headers = urlencode({"origin": PAGE}).encode(), _FORM
+            case "GET", "/ui/static/{name}":
+                where["name"] = "console.css"
             case "PUT", "/{c}/csr":
                 body, headers = made.csr_pem, PKCS10
             case "DELETE", "/{c}/csr/{csr_id}":

@@ -30,6 +30,7 @@ _FETCHED = (
         "python3-aiohttp",
         "python3-cryptography",
         "python3-itsdangerous",
+        "python3-jinja2",
         "python3-sdnotify",
         "python3-systemd",
     ),

@@ -1,0 +1,106 @@
+"""All words of the pages, in English, in one place: who translates them translates this.
+
+``{field}`` stands for a value, which the template puts there, escaped and set apart.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+language = "en"
+
+shell = SimpleNamespace(
+    brand="Certificate authority",
+    skip="Skip to the content",
+    navigation="Pages",
+    as_user="You are {user}.",
+    as_nobody="You are looking at what everybody may see. Whoever has a user's certificate in this browser sees more.",
+    refused="Your certificate is not accepted: {reason} You are looking at what everybody may see.",
+    elsewhere="This server calls itself {address}. Here, under another name, nothing can be changed:",
+    elsewhere_link="open this page there.",
+    no_script="Without JavaScript you can read everything here, and change nothing.",
+    footer="Times are in UTC. Made at {now}.",
+    odd="Characters that are not ASCII, or cannot be seen:",
+    folded="all {number} characters",
+)
+
+navigation = SimpleNamespace(
+    overview="Authority",
+    trust="How to trust it",
+    requests="Requests",
+    issued="Certificates",
+    record="Record",
+    consents="Web applications",
+)
+
+times = SimpleNamespace(
+    utc="UTC",
+    moment="just now",
+    until="in {words}",
+    since="{words} ago",
+    units={
+        "days": ("{number} day", "{number} days"),
+        "hours": ("{number} hour", "{number} hours"),
+        "minutes": ("{number} minute", "{number} minutes"),
+    },
+)
+
+consent = SimpleNamespace(
+    title="Allow a web application to use {server}?",
+    asks="Pages of {origin} ask to use the certificate authority {server} with your rights.",
+    as_user="They would act as {user}, the certificate that your browser shows here.",
+    as_nobody="Your browser shows no user's certificate here, so they could do no more than anybody. That changes once it has"
+    " one.",
+    if_allowed="If you allow it, they can, without asking you again:",
+    rights=(
+        "read which requests wait, what was issued, and who decided on it;",
+        "sign and reject requests, also those for new users, who can then do all of this themselves;",
+        "revoke certificates.",
+    ),
+    never="They get no private key, neither yours nor the authority's, and can allow nothing to other pages.",
+    until="This holds in this browser for {days} days, until {end}, or until you take it back:",
+    link="what you have allowed and denied.",
+    clear="Pages of this origin are sent without encryption: whoever is on the way can change them, and so use your rights.",
+    known_allowed="You have allowed this until {end}.",
+    known_denied="You have denied this until {end}.",
+    advice="Only allow this if you know these pages and trust them.",
+    deny="Deny",
+    allow="Allow",
+    cookies="If you have allowed this before and are asked again, your browser may be refusing third-party cookies.",
+)
+
+consents = SimpleNamespace(
+    title="Web applications that may use your rights",
+    intro="Pages of other origins can use this certificate authority with your certificate only if you have allowed it. What"
+    " you have answered is kept in this browser, for {days} days each.",
+    nothing="You have answered nothing yet in this browser, or taken it all back.",
+    caption="What you have answered",
+    origin="Origin",
+    answer="Your answer",
+    until="Until",
+    action="Change",
+    allowed="Allowed",
+    denied="Denied",
+    take_back="Take back",
+    forget="Ask me again",
+    of_origin="of {origin}",
+    listed="Without asking anybody, because the operator has listed them (cors_whitelist):",
+    after="Whoever has something taken back has to ask you again.",
+)
+
+problem = SimpleNamespace(
+    title="This page cannot be shown",
+    titles={
+        400: "This cannot be understood",
+        401: "This needs a user's certificate",
+        404: "There is nothing here (any more)",
+    },
+    how="How to get in",
+    steps=(
+        "Have a user's certificate: ask for one with caucase --mode user --send-csr, and let another user sign it.",
+        "Put key and certificate together: openssl pkcs12 -export -inkey KEY.pem -in CERTIFICATE.pem -out user.p12",
+        "Import user.p12 into this browser, among your own certificates.",
+        "Close all windows of this browser, because it remembers that it showed none; come back, and choose the certificate.",
+    ),
+    back="To the certificate authority",
+)
