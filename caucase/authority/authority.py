@@ -24,12 +24,12 @@ from caucase.authority.lists import REFRESH_AHEAD
 from caucase.authority.policy import PROFILES, ContextName, Policy, lock_name
 from caucase.authority.principal import Principal, Users
 from caucase.authority.record import report_new_heads
-from caucase.authority.status import Status
+from caucase.authority.status import ContextStatus, Status
 from caucase.authority.use_case import Storage
 from caucase.clock import Clock, monotonic, sleep
 from caucase.core.issue import Signer
-from caucase.core.x509 import crl_number, is_signed_by
-from caucase.errors import Malformed, Untrusted
+from caucase.core.x509 import KeyId, crl_number, dump_pem, is_signed_by
+from caucase.errors import Malformed, NotFound, Untrusted
 from caucase.store import Database, Transaction, cas, issued, record, requests, revocations, settings
 
 T = TypeVar("T")
@@ -228,6 +228,19 @@ class Authority:
         return inspection.status(
             self._database, self._keyrings, self._https, netloc=self._netloc, now=self._clock()
         )
+
+    def contexts(self) -> tuple[ContextStatus, ...]:
+        """The part of it that costs little, however many there are of anything: CAs, lists, how many requests wait."""
+        return inspection.contexts(self._database, self._keyrings, self._clock())
+
+    def ca_certificate(self, key_id: KeyId) -> Document:
+        """The certificate of the valid CA with that key identifier, of any context, PEM; NotFound."""
+        now = self._clock()
+        for keyring in self._keyrings.values():
+            ca = keyring.snapshot().find(key_id, now)
+            if ca is not None:
+                return Document.of(dump_pem(ca.certificate), min(ca.lifetime.not_before, now))
+        raise NotFound("There is no valid CA with this key identifier.")
 
     def count_pending(self) -> int:
         """How many requests wait for a user's decision, in both contexts; a real read of the database."""

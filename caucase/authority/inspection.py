@@ -68,6 +68,14 @@ def _nothing_happens(event: AuditEvent, **_fields: str | int | None) -> None:
     raise AssertionError(f"Only looking, but: {event}")
 
 
+def contexts(
+    database: Database, keyrings: Mapping[ContextName, Keyring], now: datetime
+) -> tuple[ContextStatus, ...]:
+    """What each context has at ``now``: however many users and certificates there are, a few rows."""
+    with database.read() as transaction:
+        return tuple(_context_status(transaction, keyring, now) for keyring in keyrings.values())
+
+
 def status(
     database: Database,
     keyrings: Mapping[ContextName, Keyring],

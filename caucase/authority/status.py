@@ -14,11 +14,14 @@ from caucase.core.x509 import KeyId, Serial
 
 @dataclass(frozen=True, kw_only=True)
 class CaStatus:
-    """A CA. ``spans``: its phases, past and to come, as far as they are decided."""
+    """A CA. ``fingerprint``: SHA-256 of its certificate. ``spans``: its phases, past and to come, as far as they are
+    decided.
+    """
 
     key_id: KeyId
     serial: Serial
     subject: str
+    fingerprint: bytes
     phase: Phase
     not_before: datetime
     not_after: datetime

@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from caucase.authority import RequestId, RevocationLists
+from caucase.authority import ContextAuthority, RequestId, RevocationLists
 from caucase.core import iso8601, message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
@@ -32,7 +32,7 @@ async def description(call: Call) -> web.Response:
 
 
 async def revocation_lists(call: Call) -> web.Response:
-    lists = await _fresh_lists(call)
+    lists = await fresh_lists(call, call.context)
     return represent(call.request, lists.all_documents(), CRL)
 
 
@@ -48,13 +48,13 @@ async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
     text = call.match.parameter
     if not _DECIMAL.fullmatch(text):
         raise NotFound("A revocation list is named by the key identifier of its authority, a decimal number.")
-    lists = await _fresh_lists(call)
+    lists = await fresh_lists(call, call.context)
     return represent(call.request, lists.document(int(text), pem=pem), CRL)
 
 
-async def _fresh_lists(call: Call) -> RevocationLists:
-    """The lists of the context, after those that are due have been made, which can take a while."""
-    lists = call.context.lists
+async def fresh_lists(call: Call, context: ContextAuthority) -> RevocationLists:
+    """The lists of a context, after those that are due have been made, which can take a while."""
+    lists = context.lists
     if lists.is_stale():
         await call.run(lists.refresh)
         call.run_later(lists.forget_unused)

@@ -42,6 +42,12 @@ ROUTES = (
     # The consent page is for people; a refusal tells its address.
     Route(method="GET", path="/cors", handler=pages.consent.question, kind=Kind.PAGE, contexts=(None,)),
     Route(method="POST", path="/cors", handler=consent.decide, kind=Kind.DECISION, contexts=(None,)),
+    # The console.
+    Route(method="GET", path="/ui", handler=pages.overview.home, kind=Kind.PAGE, contexts=(None,)),
+    Route(method="GET", path="/ui/", handler=pages.overview.page, kind=Kind.PAGE, contexts=(None,)),
+    Route(method="GET", path="/ui/trust", handler=pages.trust.page, kind=Kind.PAGE, contexts=(None,)),
+    # For programs, too, and over HTTP: whoever installs it compares its fingerprint.
+    Route(method="GET", path="/ui/ca/{key_id}.pem", handler=pages.trust.certificate, contexts=(None,)),
     Route(method="GET", path="/ui/consents", handler=pages.consent.answers, kind=Kind.PAGE, contexts=(None,)),
     Route(
         method="POST", path="/ui/consents", handler=consent.take_back, kind=Kind.DECISION, contexts=(None,)

@@ -34,6 +34,10 @@ TABLE = """\
 GET    /                            200  200   200  200  200 200   200  200  200
 GET    /cors                        302  200   200  200  200 403   403  403  403
 POST   /cors                        403  403   403  403  302 403   403  403  403
+GET    /ui                          302  302   302  302  302 403   403  403  403
+GET    /ui/                         302  200   200  200  200 403   403  403  403
+GET    /ui/trust                    302  200   200  200  200 403   403  403  403
+GET    /ui/ca/{key_id}.pem          200  200   200  200  200 200   200  ask  403
 GET    /ui/consents                 302  200   200  200  200 403   403  403  403
 POST   /ui/consents                 403  403   403  403  303 403   403  403  403
 GET    /ui/static/{name}            302  200   200  200  200 403   403  403  403
@@ -157,6 +161,8 @@ class World:
                 body, headers = urlencode({**_CONSENT, "grant": "1"}).encode(), _FORM
             case "POST", "/ui/consents":
                 body, headers = urlencode({"origin": PAGE}).encode(), _FORM
+            case "GET", "/ui/ca/{key_id}.pem":
+                where["key_id"] = int(self._aki["cas"]).to_bytes(20, "big").hex()
             case "GET", "/ui/static/{name}":
                 where["name"] = "console.css"
             case "PUT", "/{c}/csr":

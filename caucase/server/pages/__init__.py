@@ -6,6 +6,6 @@ what a person decides in the console goes to the same API that programs use, wit
 form of another site can send.
 """
 
-from caucase.server.pages import assets, consent
+from caucase.server.pages import assets, consent, overview, trust
 
-__all__ = ["assets", "consent"]
+__all__ = ["assets", "consent", "overview", "trust"]

@@ -49,8 +49,7 @@ consent = SimpleNamespace(
     title="Allow a web application to use {server}?",
     asks="Pages of {origin} ask to use the certificate authority {server} with your rights.",
     as_user="They would act as {user}, the certificate that your browser shows here.",
-    as_nobody="Your browser shows no user's certificate here, so they could do no more than anybody. That changes once it has"
-    " one.",
+    as_nobody="Your browser shows no user's certificate here, so they could do no more than anybody. That changes once it has one.",
     if_allowed="If you allow it, they can, without asking you again:",
     rights=(
         "read which requests wait, what was issued, and who decided on it;",
@@ -71,8 +70,7 @@ consent = SimpleNamespace(
 
 consents = SimpleNamespace(
     title="Web applications that may use your rights",
-    intro="Pages of other origins can use this certificate authority with your certificate only if you have allowed it. What"
-    " you have answered is kept in this browser, for {days} days each.",
+    intro="Pages of other origins can use this certificate authority with your certificate only if you have allowed it. What you have answered is kept in this browser, for {days} days each.",
     nothing="You have answered nothing yet in this browser, or taken it all back.",
     caption="What you have answered",
     origin="Origin",
@@ -104,3 +102,95 @@ problem = SimpleNamespace(
     ),
     back="To the certificate authority",
 )
+
+contexts = {
+    "cas": SimpleNamespace(
+        title="Services (CAS)",
+        what="Signs the certificates of servers and clients. This is the one to trust.",
+    ),
+    "cau": SimpleNamespace(
+        title="Users (CAU)",
+        what="Signs the certificates of those who decide here: they sign, reject and revoke.",
+    ),
+    "https": SimpleNamespace(
+        title="This server (HTTPS)",
+        what="Signs the certificate of this server's HTTPS and nothing else; it cannot speak for another host.",
+    ),
+}
+
+phases = {
+    "known": SimpleNamespace(word="known", meaning="Handed out, so that everybody knows it before it signs."),
+    "signs": SimpleNamespace(word="signs", meaning="Signs what is issued now."),
+    "trusted": SimpleNamespace(
+        word="trusted",
+        meaning="Signs nothing more but its revocation lists; what it signed is still valid.",
+    ),
+}
+
+overview = SimpleNamespace(
+    title="The authority and its life",
+    intro="Each CA certificate is replaced in time, and the next one is handed out before it signs.",
+    trust="How to trust it",
+    legend="In the pictures",
+    picture="The lives of the CA certificates of {name}",
+    ca="CA {number}",
+    now="now, {day}",
+    next="next CA {day}",
+    in_words="The same in words",
+    phase="CA {number} {phase} from {start} until {end}.",
+    due="The next CA is made at {due}.",
+    subject="Subject",
+    role="Now",
+    anchor="It is the one that is handed out as the one to trust, because it is the oldest.",
+    valid="Valid",
+    from_to="from {start} until {end}",
+    fingerprint="SHA-256 fingerprint",
+    file="File",
+    pem="PEM",
+    der="DER",
+    lists="Revocation lists of {name}",
+    issuer="Signed by",
+    number="Number",
+    this_update="Made",
+    next_update="Valid until",
+    list_of="list of CA {number}",
+)
+
+trust = SimpleNamespace(
+    title="How to trust this authority",
+    warning="Whoever trusts these certificates believes every name in whatever the users of this authority sign: only install them where that is wanted.",
+    automatic="The commands of caucase fetch new CA certificates by themselves, and check that the old one vouches for each: what follows is for everything else, and has to be repeated when a new one is known.",
+    fetch="1. Fetch and compare",
+    fingerprint="SHA-256",
+    compare="The fingerprints must be those that the operator has told you in another way, by telephone for example: this page proves nothing as long as you do not trust the authority. Install all of them.",
+    install="2. Install",
+    own="This page itself",
+    own_what="The certificate of {server}, which you are looking at now, comes from another CA, which can speak for this one host. Browsers that shall open this page without a warning need it, and nobody else:",
+)
+
+systems = {
+    "debian": SimpleNamespace(title="Debian, Ubuntu", steps=""),
+    "fedora": SimpleNamespace(title="Fedora, Red Hat Enterprise Linux", steps=""),
+    "arch": SimpleNamespace(title="Arch Linux, openSUSE", steps=""),
+    "macos": SimpleNamespace(title="macOS", steps=""),
+    "windows": SimpleNamespace(title="Windows", steps="In a command prompt of an administrator:"),
+    "firefox": SimpleNamespace(
+        title="Firefox",
+        steps="Settings, Privacy & Security, Certificates, View Certificates, Authorities, Import; then: Trust this CA to identify websites.",
+    ),
+    "chromium": SimpleNamespace(
+        title="Chromium, Chrome on Linux",
+        steps="With certutil of the package libnss3-tools:",
+    ),
+    "phone": SimpleNamespace(
+        title="Android, iOS",
+        steps="Open a file above with the telephone. Android: Settings, Security, Encryption & credentials, Install a certificate, CA certificate. iOS: install the profile, then Settings, General, About, Certificate Trust Settings.",
+    ),
+    "java": SimpleNamespace(title="Java", steps=""),
+    "curl": SimpleNamespace(title="curl, and other programs that take a file", steps=""),
+    "python": SimpleNamespace(
+        title="Python", steps="With that file; ssl reads the first variable, requests the second."
+    ),
+    "node": SimpleNamespace(title="Node.js", steps="With that file:"),
+    "git": SimpleNamespace(title="Git", steps="With that file:"),
+}
