@@ -6,17 +6,18 @@ Nothing is ever written here: entries are made where certificates are, in the sa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.policy import ContextName
-from caucase.core.record import Entry, link
+from caucase.core.record import Entry, Kind, link
 from caucase.core.x509 import KeyId, Serial
 from caucase.errors import StoreError
 from caucase.store import Database, Transaction, record, settings
-from caucase.store.record import Conditions, Position
+from caucase.store.record import Chain, Conditions, Position
 
 PAGE_LIMIT = 1000
 """The most certificates on a page."""
@@ -29,17 +30,20 @@ _PAGE_SIZE = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """Which certificates. ``after``: number of the last entry of the page before. ``text``: what subject or a name
-    contains, ``approved_by``: what the user's name contains, small or capital letters alike.
+    """Which certificates. ``after``: number of the last entry of the page before. ``newest_first``: in the order in
+    which they were not issued. ``text``: what subject or a name contains, ``approved_by``: what the user's name
+    contains, small or capital letters alike.
     """
 
     limit: int = 100
     after: int = 0
+    newest_first: bool = False
     text: str | None = None
     approved_by: str | None = None
     serial: Serial | None = None
     key_id: KeyId | None = None
     expires_before: datetime | None = None
+    expires_after: datetime | None = None
     revoked: bool | None = None
 
 
@@ -59,6 +63,23 @@ class Page:
     """
 
     certificates: tuple[IssuedCertificate, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered:
+    """An entry of any kind, its number, and the ``subject`` of the certificate that it is about, if that is known."""
+
+    number: int
+    entry: Entry
+    subject: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntryPage:
+    """Entries, the newest first. ``next``: as in ``Page``."""
+
+    entries: tuple[Numbered, ...]
     next: int | None
 
 
@@ -83,22 +104,32 @@ class Record:
         self._database = database
 
     def page(self, query: Query) -> Page:
-        """Certificates in the order in which they were issued. What is issued meanwhile is on a later page."""
-        before = query.expires_before
+        """Certificates in the order in which they were issued, or the other way round. What is issued meanwhile is on
+        a later page, or on none.
+        """
         conditions = Conditions(
             serial=query.serial,
             key_id=query.key_id,
-            expires_before=None if before is None else int(before.timestamp()),
+            expires_before=_seconds(query.expires_before),
+            expires_after=_seconds(query.expires_after),
             revoked=query.revoked,
         )
         found: list[IssuedCertificate] = []
         size = 0
         with self._database.read() as transaction:
             chain = record.chain(transaction, self._name)
-            start = max(query.after, chain.pruned.number)
             # A serial is looked up, anything else is looked for.
-            end = chain.head.number if query.serial is not None else min(start + _SCAN, chain.head.number)
-            for row in record.select(transaction, self._name, conditions, after=start, until=end):
+            scan = None if query.serial is not None else _SCAN
+            stretch = _stretch(chain, query.after, newest_first=query.newest_first, scan=scan)
+            rows = record.select(
+                transaction,
+                self._name,
+                conditions,
+                after=stretch.after,
+                until=stretch.until,
+                newest_first=query.newest_first,
+            )
+            for row in rows:
                 if not _matches(row.entry, query):
                     continue
                 revocation = record.revoked(transaction, self._name, row.entry.serial)
@@ -106,7 +137,105 @@ class Record:
                 size += len(row.entry.subject or "") + len(row.entry.names or "")
                 if len(found) == query.limit or size > _PAGE_SIZE:
                     return Page(certificates=tuple(found), next=row.number)
-        return Page(certificates=tuple(found), next=end if end < chain.head.number else None)
+        return Page(certificates=tuple(found), next=stretch.next)
+
+    def entries(self, *, limit: int, after: int = 0, actor: str = "") -> EntryPage:
+        """Everything that happened, the newest first. ``after``: as in ``Query``. ``actor``: what the name of who
+        decided contains.
+        """
+        found: list[Numbered] = []
+        size = 0
+        with self._database.read() as transaction:
+            chain = record.chain(transaction, self._name)
+            stretch = _stretch(chain, after, newest_first=True, scan=_SCAN)
+            for row in record.entries(
+                transaction, self._name, after=stretch.after, until=stretch.until, newest_first=True
+            ):
+                if actor.casefold() not in (row.entry.actor or "").casefold():
+                    continue
+                about: Entry | None = row.entry
+                if row.entry.kind is Kind.REVOKED:
+                    about = record.issued(transaction, self._name, row.entry.serial)
+                subject = None if about is None else about.subject
+                found.append(Numbered(number=row.number, entry=row.entry, subject=subject))
+                size += len(row.entry.subject or "") + len(row.entry.names or "")
+                if len(found) == limit or size > _PAGE_SIZE:
+                    return EntryPage(entries=tuple(found), next=row.number)
+        return EntryPage(entries=tuple(found), next=stretch.next)
+
+    def similar(
+        self, *, key_id: KeyId, subject: str, names: Sequence[str], limit: int
+    ) -> tuple[IssuedCertificate, ...]:
+        """Certificates with the same key, the same subject, or one of the same ``names``, the newest first; only the
+        last few thousand are looked at.
+        """
+        wanted = frozenset(names)
+
+        def is_similar(entry: Entry) -> bool:
+            if entry.key_id == key_id or (subject and entry.subject == subject):
+                return True
+            return not wanted.isdisjoint(json.loads(entry.names or "[]"))
+
+        return self._first(is_similar, newest_first=True, after=0, limit=limit)
+
+    def renewals_of(self, one: IssuedCertificate, *, limit: int) -> tuple[IssuedCertificate, ...]:
+        """What was made of a certificate with its key, as far as it is among the few thousand that came after it."""
+        return self._first(
+            lambda entry: entry.renewed_from == one.entry.serial,
+            newest_first=False,
+            after=one.number,
+            limit=limit,
+        )
+
+    def _first(
+        self, is_wanted: Callable[[Entry], bool], *, newest_first: bool, after: int, limit: int
+    ) -> tuple[IssuedCertificate, ...]:
+        with self._database.read() as transaction:
+            chain = record.chain(transaction, self._name)
+            stretch = _stretch(chain, after, newest_first=newest_first, scan=_SCAN)
+            rows = record.select(
+                transaction,
+                self._name,
+                Conditions(),
+                after=stretch.after,
+                until=stretch.until,
+                newest_first=newest_first,
+            )
+            return tuple(
+                IssuedCertificate(
+                    number=row.number,
+                    entry=row.entry,
+                    revocation=record.revoked(transaction, self._name, row.entry.serial),
+                )
+                for row in islice((row for row in rows if is_wanted(row.entry)), limit)
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stretch:
+    """A part of the chain, from ``after`` (not included) to ``until``; ``next``: what the stretch behind it is
+    after.
+    """
+
+    after: int
+    until: int
+    next: int | None
+
+
+def _stretch(chain: Chain, after: int, *, newest_first: bool, scan: int | None) -> _Stretch:
+    """What is looked at for one page: all, or ``scan`` entries."""
+    first, last = chain.pruned.number, chain.head.number
+    if newest_first:
+        until = min(after - 1, last) if after else last
+        start = first if scan is None else max(first, until - scan)
+        return _Stretch(after=start, until=until, next=start + 1 if start > first else None)
+    start = max(after, first)
+    until = last if scan is None else min(start + scan, last)
+    return _Stretch(after=start, until=until, next=until if until < last else None)
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp())
 
 
 def verify(transaction: Transaction) -> list[ChainState]:

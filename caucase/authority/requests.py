@@ -15,6 +15,7 @@ from caucase.authority.use_case import Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.pem import CERTIFICATE, REQUEST, to_pem
+from caucase.core.preview import Preview, preview
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind
 from caucase.core.x509 import (
@@ -134,15 +135,23 @@ class Requests:
         """What waits for a decision, longest first."""
         with self._database.read() as transaction:
             rows = requests.select_pending(transaction, self.name)
-        return [
-            PendingRequest(
-                id=row.id,
-                csr_pem=to_pem(row.csr, REQUEST),
-                received_at=from_seconds(row.submitted_at),
-                address=row.address,
-            )
-            for row in rows
-        ]
+        return [_pending(row) for row in rows]
+
+    def pending_request(self, request_id: RequestId) -> PendingRequest:
+        """One of them; NotFound if it does not wait (any more)."""
+        row = self._select(request_id)
+        if row is None or row.certificate is not None:
+            raise NotFound(_NOT_PENDING)
+        return _pending(row)
+
+    def preview(self, csr_pem: bytes, template_pem: bytes | None = None) -> Preview:
+        """What would become of a request, with subject and extensions of the template's if there is one. Malformed."""
+        return preview(
+            load_request(csr_pem),
+            backups=self._issuer.profile.backups,
+            publishes_crl_url=self._issuer.profile.publishes_crl_url,
+            template=None if template_pem is None else load_request(template_pem),
+        )
 
     @use_case
     def sign(
@@ -284,3 +293,12 @@ class Requests:
         self._issuer.report(
             AuditEvent.CERTIFICATE_SIGNED, entry, csr_id=request_id, user=user, address=address
         )
+
+
+def _pending(row: requests.RequestRow) -> PendingRequest:
+    return PendingRequest(
+        id=row.id,
+        csr_pem=to_pem(row.csr, REQUEST),
+        received_at=from_seconds(row.submitted_at),
+        address=row.address,
+    )

@@ -41,7 +41,8 @@ from caucase.client.keyfiles import (
 from caucase.client.listing import IssuedCertificate
 from caucase.client.pemfiles import CA_ENDING, CRL_ENDING, PemFiles
 from caucase.client.renewal import is_due, renew_in_place
-from caucase.client.requests import make_request, successor_key
+from caucase.client.requests import successor_key
+from caucase.core.request import make_request
 
 __all__ = [
     "CA_ENDING",

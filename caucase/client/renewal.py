@@ -14,8 +14,8 @@ from cryptography import x509
 from caucase.client.api import Client
 from caucase.client.authorities import check_issued
 from caucase.client.keyfiles import KeyPair, replace_pair
-from caucase.client.requests import make_request
 from caucase.core.keys import PrivateKey
+from caucase.core.request import make_request
 from caucase.core.x509 import not_after, public_key, spki
 from caucase.errors import Untrusted
 

@@ -1,22 +1,8 @@
-"""Certificate signing requests made on this side: for a renewal, or after an existing request."""
+"""A new key in the place of an old one, for a renewal or after an existing request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from cryptography import x509
-
-from caucase.core.keys import KeyType, PrivateKey, PublicKey, key_type, signature_hash
-
-
-def make_request(
-    key: PrivateKey, subject: x509.Name, extensions: Iterable[x509.Extension[x509.ExtensionType]]
-) -> x509.CertificateSigningRequest:
-    """A request for ``key``, signed with it (RFC 2986)."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    for extension in extensions:
-        builder = builder.add_extension(extension.value, critical=extension.critical)
-    return builder.sign(key, signature_hash(key))
+from caucase.core.keys import KeyType, PrivateKey, PublicKey, key_type
 
 
 def successor_key(old: PublicKey, *, rsa_bits: int) -> PrivateKey:

@@ -132,9 +132,10 @@ def asked(
     purposes: Sequence[x509.ObjectIdentifier],
 ) -> Asked:
     """What to ask for. ``subject`` ``None``: the first name as the common name, if it fits there (RFC 5280
-    appendix A.1), else no subject. ``key_usage``: fields of ``x509.KeyUsage``. Malformed.
+    appendix A.1), else no subject. Without names there must be one. ``key_usage``: fields of ``x509.KeyUsage``.
+    Malformed.
     """
-    if not names:
+    if not names and not subject:
         raise Malformed("A certificate needs at least one name.")
     if len(names) > NAMES_LIMIT:
         raise Malformed(f"{len(names)} names are too many for one certificate: {NAMES_LIMIT} are allowed.")
@@ -145,7 +146,7 @@ def asked(
         subject = _subject(str(names[0].value))
     extensions = [
         # RFC 5280 section 4.2.1.6: critical when there is no subject.
-        _extension(x509.SubjectAlternativeName(names), critical=not list(subject)),
+        *([_extension(x509.SubjectAlternativeName(names), critical=not list(subject))] if names else []),
         *([_extension(_usages(key_usage), critical=True)] if key_usage else []),
         *([_extension(x509.ExtendedKeyUsage(list(dict.fromkeys(purposes))))] if purposes else []),
     ]

@@ -124,7 +124,7 @@ async def _handled(call: Call) -> web.StreamResponse:
     match = call.match
     if match.route is None:
         return problems.bare(405, {"Allow": match.allow}) if match.allowed else problems.bare(404)
-    if match.route.kind is not Kind.PAGE:
+    if match.route.kind not in (Kind.PAGE, Kind.FORM):
         return await _answered(match.route, call)
     if not call.request.secure and call.request.method in ("GET", "HEAD"):
         where = call.service.origins.https + call.request.rel_url.raw_path_qs

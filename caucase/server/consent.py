@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import re
 from http.cookies import CookieError
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from aiohttp import web
 
 from caucase.config import values
 from caucase.errors import Malformed
+from caucase.server import forms
 from caucase.server.call import Call
 from caucase.server.cors import COOKIE, COOKIE_LIFE, Origins
 
 PATH = "/cors"
 LIST = "/ui/consents"
 
-_FORM = "application/x-www-form-urlencoded"
-_FIELDS_LIMIT = 10
-_FORM_LIMIT = 64 * 1024  # bytes: two URLs, which no browser makes longer than this
+_FIELDS = 10
 # After an origin: a path, query or fragment as a browser would write it, so that it has only one reading.
 _REST_OF_URL = re.compile(r"(?:[/?#][!#-;=?-\[\]^_a-z{|}~]*)?", re.ASCII)
 
@@ -36,7 +35,7 @@ def challenge(origins: Origins, origin: str) -> str:
 
 async def decide(call: Call) -> web.Response:
     """Only for requests that ``Origins.decide`` has found to come from our own page."""
-    fields = await _form(call)
+    fields = await forms.read(call, fields=_FIELDS)
     origin, return_to = asked(fields.get("origin", []), fields.get("return", []))
     grant = fields.get("grant")
     if grant not in (["0"], ["1"]):
@@ -51,25 +50,13 @@ async def decide(call: Call) -> web.Response:
 
 async def take_back(call: Call) -> web.Response:
     """Forget what was answered for an origin, allowed or denied; likewise."""
-    origins = (await _form(call)).get("origin", [])
+    origins = (await forms.read(call, fields=_FIELDS)).get("origin", [])
     if len(origins) != 1:
         raise Malformed("Exactly one origin is expected here.")
     cookie = await call.run(call.service.consents.forget, cookie_of(call.request), origins[0])
     response = web.Response(status=303, headers={"Location": LIST})
     set_cookie(response, cookie)
     return response
-
-
-async def _form(call: Call) -> dict[str, list[str]]:
-    if not call.request.secure:
-        raise Malformed("Consent is given over HTTPS only.")
-    if not call.has_type(_FORM):
-        raise Malformed(f"The answer must be sent as {_FORM}.")
-    try:
-        body = (await call.body(_FORM_LIMIT)).decode("ascii")
-        return parse_qs(body, errors="strict", max_num_fields=_FIELDS_LIMIT)
-    except ValueError:
-        raise Malformed("The form cannot be read.") from None
 
 
 def cookie_of(request: web.BaseRequest) -> str | None:

@@ -43,7 +43,7 @@ class Kind(enum.Enum):
     OPEN = enum.auto()  # descriptions and pre-flights
     API = enum.auto()  # what programs use, with consent also pages of other origins
     PAGE = enum.auto()  # pages for people, of which no page of another origin may know anything
-    DECISION = enum.auto()  # the user's answer on the consent page
+    FORM = enum.auto()  # what a user has filled in on one of our own pages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,8 @@ class Origins:
 
     def decide(self, origin: str | None, kind: Kind, consent: Callable[[], bool | None]) -> Access:
         """``origin``: as the request names it. ``consent``: what the user said of it, ``None`` if nothing."""
-        if kind is Kind.DECISION:
-            # Only our own page, which only HTTPS serves, may speak for the user.
+        if kind is Kind.FORM:
+            # Only our own pages, which only HTTPS serves, may speak for the user.
             return Access.PLAIN if origin == self.https else Access.REFUSED
         if origin is None or (kind is Kind.PAGE and origin == self.https):
             return Access.PLAIN

@@ -41,17 +41,57 @@ ROUTES = (
     Route(method="GET", path="/", handler=handlers.description, kind=Kind.OPEN, contexts=(None,)),
     # The consent page is for people; a refusal tells its address.
     Route(method="GET", path="/cors", handler=pages.consent.question, kind=Kind.PAGE, contexts=(None,)),
-    Route(method="POST", path="/cors", handler=consent.decide, kind=Kind.DECISION, contexts=(None,)),
+    Route(method="POST", path="/cors", handler=consent.decide, kind=Kind.FORM, contexts=(None,)),
     # The console.
     Route(method="GET", path="/ui", handler=pages.overview.home, kind=Kind.PAGE, contexts=(None,)),
     Route(method="GET", path="/ui/", handler=pages.overview.page, kind=Kind.PAGE, contexts=(None,)),
     Route(method="GET", path="/ui/trust", handler=pages.trust.page, kind=Kind.PAGE, contexts=(None,)),
     # For programs, too, and over HTTP: whoever installs it compares its fingerprint.
     Route(method="GET", path="/ui/ca/{key_id}.pem", handler=pages.trust.certificate, contexts=(None,)),
-    Route(method="GET", path="/ui/consents", handler=pages.consent.answers, kind=Kind.PAGE, contexts=(None,)),
     Route(
-        method="POST", path="/ui/consents", handler=consent.take_back, kind=Kind.DECISION, contexts=(None,)
+        method="GET",
+        path="/ui/requests",
+        handler=pages.requests.queue,
+        kind=Kind.PAGE,
+        auth=True,
+        contexts=(None,),
     ),
+    Route(
+        method="GET",
+        path="/requests/{csr_id}",
+        handler=pages.requests.page,
+        kind=Kind.PAGE,
+        auth=True,
+        below="/ui",
+    ),
+    Route(
+        method="GET",
+        path="/changes/{csr_id}",
+        handler=pages.changes.form,
+        kind=Kind.PAGE,
+        auth=True,
+        below="/ui",
+    ),
+    Route(
+        method="POST",
+        path="/changes/{csr_id}",
+        handler=pages.changes.look_at,
+        kind=Kind.FORM,
+        auth=True,
+        below="/ui",
+    ),
+    Route(method="GET", path="/issued", handler=pages.issued.page, kind=Kind.PAGE, auth=True, below="/ui"),
+    Route(
+        method="GET",
+        path="/issued/{serial}",
+        handler=pages.issued.details,
+        kind=Kind.PAGE,
+        auth=True,
+        below="/ui",
+    ),
+    Route(method="GET", path="/record", handler=pages.record.page, kind=Kind.PAGE, auth=True, below="/ui"),
+    Route(method="GET", path="/ui/consents", handler=pages.consent.answers, kind=Kind.PAGE, contexts=(None,)),
+    Route(method="POST", path="/ui/consents", handler=consent.take_back, kind=Kind.FORM, contexts=(None,)),
     Route(
         method="GET", path="/ui/static/{name}", handler=pages.assets.asset, kind=Kind.PAGE, contexts=(None,)
     ),

@@ -54,11 +54,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """Which certificates are looked for; ``None`` for any. ``expires_before``: Unix seconds."""
+    """Which certificates are looked for; ``None`` for any. ``expires_before``, ``expires_after``: Unix seconds."""
 
     serial: Serial | None = None
     key_id: KeyId | None = None
     expires_before: int | None = None
+    expires_after: int | None = None
     revoked: bool | None = None
 
 
@@ -140,8 +141,30 @@ def _one(transaction: Transaction, context: str, serial: Serial, comparison: str
     return None if row is None else _row(row).entry
 
 
+def entries(
+    transaction: Transaction, context: str, *, after: int, until: int, newest_first: bool
+) -> Iterator[Row]:
+    """All entries numbered from ``after`` (not included) to ``until``, revocations too, in order."""
+    rows = transaction.execute(
+        f"SELECT {_COLUMNS} FROM record WHERE context = ? AND number > ? AND number <= ?"
+        f" ORDER BY number{_order(newest_first)}",
+        (context, after, until),
+    )
+    return map(_row, rows)
+
+
+def _order(newest_first: bool) -> str:
+    return " DESC" if newest_first else ""
+
+
 def select(
-    transaction: Transaction, context: str, conditions: Conditions, *, after: int, until: int
+    transaction: Transaction,
+    context: str,
+    conditions: Conditions,
+    *,
+    after: int,
+    until: int,
+    newest_first: bool = False,
 ) -> Iterator[Row]:
     """Certificates whose entries are numbered from ``after`` (not included) to ``until``, in order."""
     wanted = conditions
@@ -152,6 +175,8 @@ def select(
         where.append("key_id = :key_id")
     if wanted.expires_before is not None:
         where.append("not_after < :expires_before")
+    if wanted.expires_after is not None:
+        where.append("not_after >= :expires_after")
     if wanted.revoked is not None:
         where.append(
             f"{'' if wanted.revoked else 'NOT '}EXISTS (SELECT 1 FROM record AS other {_BY_SERIAL} WHERE"
@@ -159,7 +184,7 @@ def select(
         )
     rows = transaction.execute(
         f"SELECT {_COLUMNS} FROM record {'' if wanted.serial is None else _BY_SERIAL}"
-        f" WHERE {' AND '.join(where)} ORDER BY number",
+        f" WHERE {' AND '.join(where)} ORDER BY number{_order(newest_first)}",
         {
             "context": context,
             "after": after,
@@ -167,6 +192,7 @@ def select(
             "serial": None if wanted.serial is None else serial_text(wanted.serial),
             "key_id": wanted.key_id,
             "expires_before": wanted.expires_before,
+            "expires_after": wanted.expires_after,
         },
     )
     return map(_row, rows)

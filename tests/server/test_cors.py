@@ -50,13 +50,13 @@ OWN_HTTP, OWN_HTTPS = "http://ca.example:8009", "https://ca.example:8010"
     [
         (None, Kind.OPEN, Access.PLAIN),
         (None, Kind.API, Access.PLAIN),
-        (None, Kind.DECISION, Access.REFUSED),
+        (None, Kind.FORM, Access.REFUSED),
         *((origin, Kind.OPEN, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN, PAGE, "null")),
         *((origin, Kind.API, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN)),
         ("null", Kind.API, Access.REFUSED),
         (PAGE, Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
-        (OWN_HTTPS, Kind.DECISION, Access.PLAIN),
-        *((origin, Kind.DECISION, Access.REFUSED) for origin in (OWN_HTTP, KNOWN, PAGE, "null", "")),
+        (OWN_HTTPS, Kind.FORM, Access.PLAIN),
+        *((origin, Kind.FORM, Access.REFUSED) for origin in (OWN_HTTP, KNOWN, PAGE, "null", "")),
         ("http://ca.example", Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
     ],
 )

@@ -38,6 +38,13 @@ GET    /ui                          302  302   302  302  302 403   403  403  403
 GET    /ui/                         302  200   200  200  200 403   403  403  403
 GET    /ui/trust                    302  200   200  200  200 403   403  403  403
 GET    /ui/ca/{key_id}.pem          200  200   200  200  200 200   200  ask  403
+GET    /ui/requests                 302  401   401  200  200 403   403  403  403
+GET    /ui/{c}/requests/{csr_id}    302  401   401  200  200 403   403  403  403
+GET    /ui/{c}/changes/{csr_id}     302  401   401  200  200 403   403  403  403
+POST   /ui/{c}/changes/{csr_id}     403  403   403  403  200 403   403  403  403
+GET    /ui/{c}/issued               302  401   401  200  200 403   403  403  403
+GET    /ui/{c}/issued/{serial}      302  401   401  200  200 403   403  403  403
+GET    /ui/{c}/record               302  401   401  200  200 403   403  403  403
 GET    /ui/consents                 302  200   200  200  200 403   403  403  403
 POST   /ui/consents                 403  403   403  403  303 403   403  403  403
 GET    /ui/static/{name}            302  200   200  200  200 403   403  403  403
@@ -163,6 +170,14 @@ class World:
                 body, headers = urlencode({"origin": PAGE}).encode(), _FORM
             case "GET", "/ui/ca/{key_id}.pem":
                 where["key_id"] = int(self._aki["cas"]).to_bytes(20, "big").hex()
+            case "GET", "/ui/{c}/requests/{csr_id}" | "/ui/{c}/changes/{csr_id}":
+                where["csr_id"] = self.office.submitted(context, made)
+            case "POST", "/ui/{c}/changes/{csr_id}":
+                where["csr_id"] = self.office.submitted(context, made)
+                body, headers = b"subject=CN%3Dother", _FORM
+            case "GET", "/ui/{c}/issued/{serial}":
+                crt_pem = self.office.issued(context, made)[1]
+                where["serial"] = f"{x509.load_pem_x509_certificate(crt_pem).serial_number:x}"
             case "GET", "/ui/static/{name}":
                 where["name"] = "console.css"
             case "PUT", "/{c}/csr":

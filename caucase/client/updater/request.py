@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from caucase.client.keyfiles import read_key, read_request
-from caucase.client.requests import make_request
 from caucase.client.updater.layout import Layout
 from caucase.config.updater import UpdaterConfig
 from caucase.core.keys import KeyType, PrivateKey, key_type
 from caucase.core.profile import Asked
+from caucase.core.request import make_request
 from caucase.core.x509 import dump_der, dump_pem, dump_private_key, public_key, spki
 from caucase.errors import Malformed, NotAcceptable
 from caucase.host.files import write_atomic

@@ -6,6 +6,6 @@ what a person decides in the console goes to the same API that programs use, wit
 form of another site can send.
 """
 
-from caucase.server.pages import assets, consent, overview, trust
+from caucase.server.pages import assets, changes, consent, issued, overview, record, requests, trust
 
-__all__ = ["assets", "consent", "overview", "trust"]
+__all__ = ["assets", "changes", "consent", "issued", "overview", "record", "requests", "trust"]

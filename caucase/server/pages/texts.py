@@ -194,3 +194,168 @@ systems = {
     "node": SimpleNamespace(title="Node.js", steps="With that file:"),
     "git": SimpleNamespace(title="Git", steps="With that file:"),
 }
+
+act = SimpleNamespace(
+    cancel="Cancel",
+    failed="The server did not do it:",
+    refused="The server does not accept your certificate:",
+    unreachable="The server cannot be reached, or not with your certificate. Whether it was done cannot be told: load this page again.",
+)
+
+states = {
+    "valid": "valid",
+    "soon": "ends within 14 days",
+    "expired": "expired",
+    "revoked": "revoked",
+}
+
+kinds = {
+    "signed": "signed",
+    "automatic": "signed automatically",
+    "renewed": "renewed",
+    "imported": "issued before there was a record",
+    "revoked": "revoked",
+}
+
+fates = {"kept": "as asked", "changed": "changed", "dropped": "dropped", "added": "added"}
+
+requests = SimpleNamespace(
+    title="Requests that wait",
+    caption="{number} waiting for somebody's decision",
+    subject="Subject",
+    context="For",
+    names="Names",
+    key="Key",
+    received="Came",
+    address="From",
+    changes="Extensions",
+    altered="{number} not as asked",
+    unaltered="as asked",
+    unnamed="without a subject",
+    nothing="Nothing waits for a decision.",
+)
+
+request = SimpleNamespace(
+    title="Request for a certificate",
+    back="All requests that wait",
+    context="For",
+    meaning={
+        "cas": "Whoever trusts this authority will believe whoever has the key.",
+        "cau": "Whoever has the key may then sign, reject and revoke as you may.",
+    },
+    subject="Subject",
+    names="Names",
+    usages="Usages",
+    key="Key",
+    key_id="Key identifier",
+    signature="Signed with",
+    came="Came",
+    from_at="from {address}, {at}",
+    life="Valid for",
+    days="{days} days at most",
+    ignored="Ignored",
+    nothing="none",
+    critical="critical",
+    would_be="What would be issued",
+    subject_stays="Subject and names stay as asked: you decide whether they are right.",
+    extensions="What becomes of each extension",
+    extension="Extension",
+    fate="Outcome",
+    asked="Asked for",
+    issued="Issued",
+    similar="Similar certificates",
+    similar_caption="Issued with the same key, the same subject or one of the names, among the last few thousand",
+    none_similar="None of the last few thousand certificates has the same key, the same subject or one of the names.",
+    pem="The request itself (PEM)",
+    decide="Your decision",
+    sign="Sign",
+    signed="Signed. Whoever has made the request can fetch the certificate now.",
+    change="Sign with changes…",
+    reject="Reject",
+    reject_title="Reject this request?",
+    reject_what="It is forgotten. Whoever has made it is not told, and can send it again.",
+    rejected="Rejected.",
+    following="The next request",
+)
+
+changes = SimpleNamespace(
+    title="Sign with changes",
+    back="The request as it is",
+    intro="The certificate gets the key of the request, and says what you write here. Look at what would be issued before you sign.",
+    mistakes="This cannot be issued: see below what is wrong.",
+    result="What would be issued",
+    again="Change it again",
+    left_out="These names cannot be written here, and are left out:",
+    usage="Key usages",
+    purpose="Extended key usages",
+    others="Other extended key usages",
+    help={
+        "subject": "Such as CN=www,O=Example, with a backslash before a comma that belongs to a value. May be empty if there are names.",
+        "names": "One a line: DNS name, IP address, e-mail address, or URI: and a URI.",
+        "usage": "What the key may do. None chosen: the certificate says nothing of it.",
+        "purpose": "What the certificate is for. None chosen: the certificate says nothing of it.",
+        "others": "OIDs, one a line.",
+    },
+    look="See what would be issued",
+    sign="Sign this",
+)
+
+issued = SimpleNamespace(
+    title="Certificates that were issued",
+    search="Subject, name or serial number contains",
+    state="State",
+    any="any",
+    find="Find",
+    caption="{name}, the newest first",
+    subject="Subject",
+    names="Names",
+    until="Ends",
+    how="How",
+    by="by {user}",
+    more="and {number} more",
+    unnamed="serial number {serial}",
+    nothing="There is no such certificate.",
+    paging="Other pages",
+    newest="Newest",
+    older="Older",
+    go_on="Nothing was found among the entries that were looked at; older ones have not been looked at yet.",
+)
+
+certificate = SimpleNamespace(
+    title="Certificate",
+    back="All certificates",
+    serial="Serial number",
+    valid="Valid",
+    ends="until {end}",
+    issued="Issued",
+    address="Asked for from",
+    renewed_from="Renewed from",
+    issuer="Key identifier of the CA",
+    revoked="Revoked",
+    revoked_from="from {address}",
+    unknown="unknown",
+    renewals="Made of this one with its key",
+    renewals_stay="Revoking this one does not revoke those: whoever has stolen the key may have them.",
+    decide="Revocation",
+    revoke="Revoke",
+    revoke_title="Revoke this certificate for good?",
+    revoke_what="Nobody can take that back. Whoever checks revocation refuses it from the next list on, and it cannot be renewed any more.",
+    revoke_own="This is your own certificate: you cannot do anything here afterwards.",
+    revoke_done="Revoked. It is on the next list, which is made as soon as somebody asks for it.",
+)
+
+record = SimpleNamespace(
+    title="Who did what",
+    intro="Everything that was issued and revoked. Requests that came and were rejected are in the server's journal:",
+    search="Who decided contains",
+    caption="{name}, the newest first",
+    number="Entry",
+    at="When",
+    what="What",
+    who="Who decided",
+    where="From",
+    certificate="Certificate",
+    holder="its holder",
+    nobody="nobody",
+    nothing="There is no such entry.",
+)

@@ -13,10 +13,10 @@ import pytest
 
 from caucase.cli.updater import main
 from caucase.client.keyfiles import load_pair, save_new_key, save_request
-from caucase.client.requests import make_request
 from caucase.client.updater.memory import read_memory, write_memory
 from caucase.core.asked import asked, parse_name
 from caucase.core.keys import KeyType
+from caucase.core.request import make_request
 from caucase.core.x509 import (
     dump_der,
     key_id,

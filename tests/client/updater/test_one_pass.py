@@ -11,7 +11,6 @@ import pytest
 from cryptography import x509
 
 from caucase.client.keyfiles import load_pair
-from caucase.client.requests import make_request
 from caucase.client.updater import Outcome, one_pass
 from caucase.client.updater.layout import Layout
 from caucase.client.updater.memory import read_memory
@@ -19,6 +18,7 @@ from caucase.config.updater import UpdaterConfig
 from caucase.core.asked import asked, parse_key_usage, parse_name
 from caucase.core.crl import revocation_entry
 from caucase.core.keys import KeyType
+from caucase.core.request import make_request
 from caucase.core.x509 import (
     Serial,
     dump_pem,

@@ -1,0 +1,79 @@
+"""Who did what: every entry of the record, the newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from caucase.authority import ContextName
+from caucase.core.record import Kind, serial_text
+from caucase.errors import Malformed
+from caucase.server.call import Call
+from caucase.server.pages.issued import PAGE, moment, number_of
+from caucase.server.pages.rendering import show
+
+_TEXT_LIMIT = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One entry. ``actor``: who decided; ``renewed_from``: whose key asked."""
+
+    number: int
+    at: datetime | None
+    kind: Kind
+    serial: str
+    subject: str
+    actor: str
+    address: str
+    renewed_from: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One page. ``actor``: what is looked for. ``older`` and ``newest``: addresses of other pages, or empty."""
+
+    context: ContextName
+    actor: str
+    events: tuple[Event, ...]
+    older: str
+    newest: str
+
+
+async def page(call: Call) -> web.Response:
+    """Malformed for a search that cannot be."""
+    name, query = call.context.name, call.request.query
+    actor, after = query.get("actor", "").strip(), number_of(query.get("after", ""))
+    if len(actor) > _TEXT_LIMIT:
+        raise Malformed("This search cannot be made.", f"Look for at most {_TEXT_LIMIT} characters.")
+    here = f"/ui/{name}/record"
+
+    def look() -> Record:
+        found = call.context.record.entries(limit=PAGE, after=after, actor=actor)
+        asked = {"actor": actor} if actor else {}
+        return Record(
+            context=name,
+            actor=actor,
+            events=tuple(
+                Event(
+                    number=one.number,
+                    at=moment(one.entry.at),
+                    kind=one.entry.kind,
+                    serial=serial_text(one.entry.serial),
+                    subject=one.subject or "",
+                    actor=one.entry.actor or "",
+                    address=one.entry.address or "",
+                    renewed_from=""
+                    if one.entry.renewed_from is None
+                    else serial_text(one.entry.renewed_from),
+                )
+                for one in found.entries
+            ),
+            older="" if found.next is None else f"{here}?{urlencode({**asked, 'after': found.next})}",
+            newest=f"{here}?{urlencode(asked)}" if after else "",
+        )
+
+    return await show(call, "record.html", look)

@@ -1,0 +1,128 @@
+"""What waits for a decision: the list of both contexts, and each request with all that it says and would become."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+
+from caucase.authority import ContextAuthority, ContextName, PendingRequest, RequestId
+from caucase.core.preview import Fate, Preview
+from caucase.core.x509 import KeyId
+from caucase.errors import NotFound
+from caucase.server.call import Call
+from caucase.server.pages.issued import Certificate, certificate
+from caucase.server.pages.rendering import show
+
+_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_ID_MAX = 2**63 - 1
+_NAMES = 3
+_SIMILAR = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A line of the list. ``more``: how many names there are besides. ``changes``: how many extensions would not be
+    as asked.
+    """
+
+    context: ContextName
+    id: RequestId
+    subject: str
+    names: tuple[str, ...]
+    more: int
+    key: str
+    received_at: datetime
+    address: str
+    changes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """All that wait, longest first, services before users."""
+
+    requests: tuple[Waiting, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One request. ``days``: for how long a certificate is valid. ``similar``: certificates there are already.
+    ``following``: the one that has waited longest of the others.
+    """
+
+    context: ContextName
+    id: RequestId
+    received_at: datetime
+    address: str
+    preview: Preview
+    days: int
+    similar: tuple[Certificate, ...]
+    pem: str
+    following: Waiting | None
+
+
+async def queue(call: Call) -> web.Response:
+    return await show(call, "requests.html", lambda: Queue(requests=_waiting(call)))
+
+
+async def page(call: Call) -> web.Response:
+    """One request by its id; NotFound if it does not wait (any more)."""
+    context, request_id = call.context, request_id_of(call)
+
+    def look() -> Request:
+        pending = context.requests.pending_request(request_id)
+        preview = context.requests.preview(pending.csr_pem)
+        found = context.record.similar(
+            key_id=KeyId(bytes.fromhex(preview.key_id)),
+            subject=preview.subject,
+            names=preview.names,
+            limit=_SIMILAR,
+        )
+        now = call.service.clock()
+        return Request(
+            context=context.name,
+            id=request_id,
+            received_at=pending.received_at,
+            address=pending.address,
+            preview=preview,
+            days=context.keyring.period.days,
+            similar=tuple(certificate(context.name, one, now) for one in found),
+            pem=pending.csr_pem.decode("ascii"),
+            following=next((one for one in _waiting(call) if one.id != request_id), None),
+        )
+
+    return await show(call, "request.html", look)
+
+
+def request_id_of(call: Call) -> RequestId:
+    """The id in the path; NotFound if it cannot be one of ours."""
+    text = call.match.parameter
+    if not _ID.fullmatch(text) or int(text) > _ID_MAX:
+        raise NotFound("There is no such request.")
+    return RequestId(int(text))
+
+
+def _waiting(call: Call) -> tuple[Waiting, ...]:
+    authority = call.service.authority
+    return tuple(
+        _line(context, pending)
+        for context in (authority.services, authority.users)
+        for pending in context.requests.pending()
+    )
+
+
+def _line(context: ContextAuthority, pending: PendingRequest) -> Waiting:
+    preview = context.requests.preview(pending.csr_pem)
+    return Waiting(
+        context=context.name,
+        id=pending.id,
+        subject=preview.subject,
+        names=preview.names[:_NAMES],
+        more=max(len(preview.names) - _NAMES, 0),
+        key=preview.key,
+        received_at=pending.received_at,
+        address=pending.address,
+        changes=sum(one.fate in (Fate.CHANGED, Fate.DROPPED) for one in preview.extensions),
+    )
