@@ -432,7 +432,9 @@ def test_two_of_a_kind(server: Server) -> None:
 )
 def test_bad_answers(server: Server, body: bytes, headers: dict[str, str]) -> None:
     asked = {"Origin": server.https_origin, **headers}
-    assert server.client.ask("POST", "/cors", body, asked, tls=True).expect(400).sentence
+    answer = server.client.ask("POST", "/cors", body, asked, tls=True).expect(400)
+    assert answer.type == "text/html"
+    assert "Set-Cookie" not in answer.headers
 
 
 def test_nobody_answers_for_the_user(server: Server) -> None:

@@ -23,6 +23,7 @@ from caucase.core.x509 import load_request
 from caucase.errors import Malformed
 from caucase.server import forms
 from caucase.server.call import Call
+from caucase.server.pages import visible
 from caucase.server.pages.rendering import show
 from caucase.server.pages.requests import request_id_of
 
@@ -122,9 +123,9 @@ def _one(fields: Mapping[str, list[str]], name: str) -> str:
 def _filled(preview: Preview) -> Form:
     purposes = [dict([_ANY]).get(word, word) for word in preview.asked("extKeyUsage")]
     return Form(
-        subject=preview.subject,
+        subject=visible.escaped(preview.subject),
         names="\n".join(
-            replacement + name.removeprefix(prefix)
+            replacement + visible.escaped(name.removeprefix(prefix))
             for name in preview.names
             for prefix, replacement in _PREFIXES.items()
             if name.startswith(prefix)

@@ -49,7 +49,7 @@ class Queue:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One request. ``days``: for how long a certificate is valid. ``similar``: certificates there are already.
-    ``following``: the one that has waited longest of the others.
+    ``following``: the address of the one that has waited longest of the others, empty if there is none.
     """
 
     context: ContextName
@@ -60,11 +60,14 @@ class Request:
     days: int
     similar: tuple[Certificate, ...]
     pem: str
-    following: Waiting | None
+    following: str
 
 
 async def queue(call: Call) -> web.Response:
-    return await show(call, "requests.html", lambda: Queue(requests=_waiting(call)))
+    def look() -> Queue:
+        return Queue(requests=tuple(_line(context, one) for context, one in _pending(call)))
+
+    return await show(call, "requests.html", look)
 
 
 async def page(call: Call) -> web.Response:
@@ -90,7 +93,14 @@ async def page(call: Call) -> web.Response:
             days=context.keyring.period.days,
             similar=tuple(certificate(context.name, one, now) for one in found),
             pem=pending.csr_pem.decode("ascii"),
-            following=next((one for one in _waiting(call) if one.id != request_id), None),
+            following=next(
+                (
+                    f"/ui/{other.name}/requests/{one.id}"
+                    for other, one in _pending(call)
+                    if one.id != request_id
+                ),
+                "",
+            ),
         )
 
     return await show(call, "request.html", look)
@@ -104,13 +114,13 @@ def request_id_of(call: Call) -> RequestId:
     return RequestId(int(text))
 
 
-def _waiting(call: Call) -> tuple[Waiting, ...]:
+def _pending(call: Call) -> list[tuple[ContextAuthority, PendingRequest]]:
     authority = call.service.authority
-    return tuple(
-        _line(context, pending)
+    return [
+        (context, one)
         for context in (authority.services, authority.users)
-        for pending in context.requests.pending()
-    )
+        for one in context.requests.pending()
+    ]
 
 
 def _line(context: ContextAuthority, pending: PendingRequest) -> Waiting:

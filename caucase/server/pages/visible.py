@@ -68,6 +68,18 @@ def _is_hidden(character: str) -> bool:
     )
 
 
+def escaped(text: str) -> str:
+    """``text`` to be edited: what is hidden as RFC 4514 section 2.4 writes bytes of UTF-8, ``\\E2\\80\\AE``."""
+    return "".join(
+        character if look is not Look.HIDDEN else "".join(f"\\{byte:02X}" for byte in _utf8(character))
+        for look, character in _looks(text)
+    )
+
+
+def _utf8(character: str) -> bytes:
+    return character.encode("utf-8", "surrogatepass")
+
+
 def code_point(character: str) -> str:
     """As Unicode writes it: ``U+202E``."""
     return f"U+{ord(character):04X}"
