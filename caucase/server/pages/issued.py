@@ -110,11 +110,10 @@ class Details:
 async def page(call: Call) -> web.Response:
     """The list; Malformed for a search that cannot be."""
     name = call.context.name
-    given = {key: call.request.query.get(key, "") for key in ("text", "state", "after")}
-    text, state = given["text"].strip(), given["state"]
-    if len(text) > _TEXT_LIMIT or state not in ("", *State):
-        raise Malformed("This search cannot be made.", f"Look for at most {_TEXT_LIMIT} characters.")
-    query = _query(text, state, number_of(given["after"]), call.service.clock())
+    text, state = searched(call, "text"), call.request.query.get("state", "")
+    if state not in ("", *State):
+        raise Malformed("Certificates have no such state.")
+    query = _query(text, state, page_after(call), call.service.clock())
     here = f"/ui/{name}/issued"
 
     def look() -> Issued:
@@ -157,8 +156,17 @@ async def details(call: Call) -> web.Response:
     return await show(call, "certificate.html", look)
 
 
-def number_of(text: str) -> int:
-    """The number of an entry, 0 for none; Malformed."""
+def searched(call: Call, name: str) -> str:
+    """What is looked for, as the query says it, perhaps nothing; Malformed."""
+    text = call.request.query.get(name, "").strip()
+    if len(text) > _TEXT_LIMIT or not text.isprintable():
+        raise Malformed(f"Look for at most {_TEXT_LIMIT} characters, each of which can be seen.")
+    return text
+
+
+def page_after(call: Call) -> int:
+    """The number of the entry that the page before ended with, 0 for the first page; Malformed."""
+    text = call.request.query.get("after", "")
     if not re.fullmatch(r"[0-9]{0,19}", text, re.ASCII) or int(text or 0) > _NUMBER_MAX:
         raise Malformed("There is no page after that.")
     return int(text or 0)

@@ -10,12 +10,9 @@ from aiohttp import web
 
 from caucase.authority import ContextName
 from caucase.core.record import Kind, serial_text
-from caucase.errors import Malformed
 from caucase.server.call import Call
-from caucase.server.pages.issued import PAGE, moment, number_of
+from caucase.server.pages.issued import PAGE, moment, page_after, searched
 from caucase.server.pages.rendering import show
-
-_TEXT_LIMIT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +42,7 @@ class Record:
 
 async def page(call: Call) -> web.Response:
     """Malformed for a search that cannot be."""
-    name, query = call.context.name, call.request.query
-    actor, after = query.get("actor", "").strip(), number_of(query.get("after", ""))
-    if len(actor) > _TEXT_LIMIT:
-        raise Malformed("This search cannot be made.", f"Look for at most {_TEXT_LIMIT} characters.")
+    name, actor, after = call.context.name, searched(call, "actor"), page_after(call)
     here = f"/ui/{name}/record"
 
     def look() -> Record:
