@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -245,3 +246,23 @@ def test_nothing_was_there_before(path: Path, old: sqlite3.Connection) -> None:
     with Database(path) as database:
         add(database, ENTRY)
         assert numbers(database) == [1]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_page_reads_no_more_than_it_has(database: Database, newest_first: bool) -> None:
+    """Whatever is looked for, and from which end: rows come in the order of the table, and are not sorted first."""
+    plans: list[str] = []
+    with database.read() as transaction:
+
+        class Explaining:
+            def execute(self, sql: str, parameters: object) -> Any:
+                rows = transaction.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)  # type: ignore[arg-type]
+                plans.extend(detail for *_, detail in rows)
+                return iter(())
+
+        explaining: Any = Explaining()
+        list(record.entries(explaining, "cas", after=0, until=5, newest_first=newest_first))
+        conditions = Conditions(expires_before=5, expires_after=3, revoked=False)
+        list(record.select(explaining, "cas", conditions, after=0, until=5, newest_first=newest_first))
+    assert plans
+    assert not [plan for plan in plans if "SCAN" in plan or "TEMP B-TREE" in plan]

@@ -91,11 +91,11 @@ async def look_at(call: Call) -> web.Response:
     fields = await forms.read(call, fields=_FIELDS)
     pending = await call.run(requests.pending_request, request_id)
     filled = Form(
-        subject=_one(fields, "subject"),
-        names=_one(fields, "names"),
+        subject=_lines(fields, "subject"),
+        names=_lines(fields, "names"),
         usages=tuple(fields.get("usage", ())),
         purposes=tuple(fields.get("purpose", ())),
-        others=_one(fields, "others"),
+        others=_lines(fields, "others"),
     )
     errors: dict[str, list[str]] = {}
     asked = _asked(filled, errors)
@@ -115,9 +115,9 @@ async def look_at(call: Call) -> web.Response:
     return await show(call, "changes.html", look, status=400 if errors else 200)
 
 
-def _one(fields: Mapping[str, list[str]], name: str) -> str:
-    """The first value: browsers send no second one."""
-    return fields.get(name, [""])[0].strip()
+def _lines(fields: Mapping[str, list[str]], name: str) -> str:
+    """What was written in a field, line by line, as it is shown again; browsers send no second value."""
+    return "\n".join(visible.escaped(line) for line in fields.get(name, [""])[0].strip().splitlines())
 
 
 def _filled(preview: Preview) -> Form:

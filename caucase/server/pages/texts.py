@@ -35,7 +35,6 @@ navigation = SimpleNamespace(
 )
 
 times = SimpleNamespace(
-    utc="UTC",
     moment="just now",
     until="in {words}",
     since="{words} ago",
