@@ -59,6 +59,11 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
     )
     fresh.run(f"{asking} --user-key {alice} --sign-csr $(cat id)")
     fresh.run(f"{asking} --get-crt $(cat id) www.crt.pem && openssl verify -CAfile cas.crt.pem www.crt.pem")
+    # The console is there with all that belongs to it, for those who have a user's certificate.
+    console = f"{CURL} --fail --insecure https://localhost:8010/ui"
+    assert "CN=alice" in fresh.run(f"{console}/requests --cert {alice}")
+    assert "The authority and its life" in fresh.run(f"{console}/")
+    fresh.run(f"{console}/static/console.css --output /dev/null")
     # As root made it, the server's files are the server's.
     assert fresh.run("find /var/lib/caucased ! -user caucase") == ""
     assert fresh.run("systemctl --failed --quiet --no-legend") == ""

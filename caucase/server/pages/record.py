@@ -11,8 +11,9 @@ from aiohttp import web
 from caucase.authority import ContextName
 from caucase.core.record import Kind, serial_text
 from caucase.server.call import Call
-from caucase.server.pages.issued import PAGE, moment, page_after, searched
+from caucase.server.pages.certificates import moment
 from caucase.server.pages.rendering import show
+from caucase.server.pages.search import PAGE, first_with_something, page_after, searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +47,11 @@ async def page(call: Call) -> web.Response:
     here = f"/ui/{name}/record"
 
     def look() -> Record:
-        found = call.context.record.entries(limit=PAGE, after=after, actor=actor)
+        found = first_with_something(
+            after,
+            lambda number: call.context.record.entries(limit=PAGE, after=number, actor=actor),
+            lambda page: bool(page.entries),
+        )
         asked = {"actor": actor} if actor else {}
         return Record(
             context=name,

@@ -32,7 +32,7 @@ _UNITS = ((timedelta(days=1), "days"), (timedelta(hours=1), "hours"), (timedelta
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shell:
+class Frame:
     """What is around every page. ``server``: host and port of HTTPS. ``user``: the subject of the caller's
     certificate, ``None`` for nobody. ``refusal``: why the certificate that came is nobody's, or empty. ``waiting``:
     how many requests wait, 0 for nobody. ``path``: of this page. ``is_elsewhere``: the browser knows the server under
@@ -78,16 +78,16 @@ def security_headers(form_action: str = "'self'") -> dict[str, str]:
 
 
 def _page(call: Call, template: str, look: Callable[[], object]) -> str:
-    return environment().get_template(template).render(shell=_shell(call), view=look(), t=texts)
+    return environment().get_template(template).render(frame=_frame(call), view=look(), t=texts)
 
 
-def _shell(call: Call) -> Shell:
+def _frame(call: Call) -> Frame:
     if call.principal is None and call.refusal is None:
         with contextlib.suppress(NotAuthenticated, NotConfigured):
             call.authenticate()
     user, service = call.principal, call.service
     server = service.netloc.https_authority
-    return Shell(
+    return Frame(
         server=server,
         path=call.request.rel_url.raw_path,
         user=None if user is None else user.subject,

@@ -13,7 +13,7 @@ from caucase.core.preview import Fate, Preview
 from caucase.core.x509 import KeyId
 from caucase.errors import NotFound
 from caucase.server.call import Call
-from caucase.server.pages.issued import Certificate, certificate
+from caucase.server.pages.certificates import Certificate, certificate
 from caucase.server.pages.rendering import show
 
 _ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 language = "en"
 
-shell = SimpleNamespace(
+frame = SimpleNamespace(
     brand="Certificate authority",
     skip="Skip to the content",
     navigation="Pages",
