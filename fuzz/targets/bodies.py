@@ -22,6 +22,8 @@ _ROUTES = {
     b"v": (b"PUT /cas/crt/revoke", b"application/json"),
     b"V": (b"PUT /cas/crt/revoke", b"application/json"),
     b"O": (b"POST /cors", b"application/x-www-form-urlencoded"),
+    b"F": (b"POST /ui/cas/changes/{id}", b"application/x-www-form-urlencoded"),
+    b"T": (b"POST /ui/consents", b"application/x-www-form-urlencoded"),
 }
 
 
@@ -72,6 +74,13 @@ TARGET = Target(
         b"&return=",
         b"&grant=1",
         b"%2f",
+        b"subject=CN%3D",
+        b"&names=",
+        b"&usage=digitalSignature",
+        b"&purpose=serverAuth",
+        b"&others=1.2.3",
+        b"%0d%0a",
+        b"URI:",
     ),
     frames=(
         (b"c", b""),
@@ -80,5 +89,8 @@ TARGET = Target(
         (b'V{"payload": "', b'", "digest": null}'),
         (b"O", b""),
         (b"Oorigin=", b"&grant=1"),
+        (b"F", b""),
+        (b"Fsubject=", b"&names=a.example"),
+        (b"Fsubject=CN%3Da&names=", b""),
     ),
 )
