@@ -61,8 +61,10 @@ async def question(call: Call) -> web.Response:
             known=next((one for one in _answers(call) if one.origin == origin), None),
         )
 
-    # Some browsers hold form-action against the redirection that answers the form, too.
-    return await show(call, "consent.html", look, form_action=f"'self' {origin}")
+    # Some browsers hold form-action against the redirection that answers the form, too. Its syntax has no IPv6
+    # addresses (CSP level 3, section 2.3.1): for those it is the scheme alone.
+    source = origin if "[" not in origin else origin.partition("//")[0]
+    return await show(call, "consent.html", look, form_action=f"'self' {source}")
 
 
 async def answers(call: Call) -> web.Response:

@@ -103,8 +103,9 @@ def test_allowed_denied_and_taken_back(world: World) -> None:
 
 
 def test_what_is_listed_needs_no_answer(world: World) -> None:
-    page = listed(world, "")
-    assert page.one("ul", aria_labelledby="listed").text == "https://known.example"
+    """That is told to users, whom it concerns."""
+    assert world.page("/ui/consents").one("ul", aria_labelledby="listed").text == "https://known.example"
+    assert "known.example" not in listed(world, "").text
 
 
 def test_a_damaged_cookie(world: World) -> None:
@@ -131,6 +132,8 @@ def test_nobody_else_takes_it_back(world: World, origin: str | None) -> None:
 
 
 def test_an_origin_in_brackets(world: World) -> None:
-    """Each is shown as it is, and no other would do."""
+    """It is shown as it is, and the browser lets its user go back there: no policy can name an IPv6 address."""
     origin = "https://[2001:db8::1]:8443"
     assert origin in [strong.text for strong in question(world, origin).all("strong")]
+    answer = world.get(f"/cors?origin={quote(origin)}&return={quote(origin)}/")
+    assert "form-action 'self' https:;" in answer.headers["Content-Security-Policy"]

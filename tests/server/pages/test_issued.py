@@ -9,6 +9,8 @@ import pytest
 from cryptography import x509
 
 from caucase.authority import Principal
+from caucase.server.pages import texts
+from caucase.server.pages.certificates import SOON, State
 from caucase.store import Database
 
 from ..harness import Server, running
@@ -90,6 +92,10 @@ def test_search(old: World, query: str, found: list[str]) -> None:
     assert subjects(page) == found
     if not found:
         assert "no such certificate" in page.one("main").text
+
+
+def test_the_words_say_how_soon() -> None:
+    assert f" {SOON.days} days" in texts.states[State.SOON]
 
 
 def test_search_by_serial(old: World) -> None:
