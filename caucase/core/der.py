@@ -70,6 +70,18 @@ def oid(identifier: x509.ObjectIdentifier) -> bytes:
     return tlv(OID, bytes(octets))
 
 
+def dotted(octets: bytes) -> str:
+    """The contents of an object identifier, the other way round."""
+    arcs, arc = [], 0
+    for octet in octets:
+        arc = arc << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+
+
 def extension(value: x509.ExtensionType, *, critical: bool) -> bytes:
     """RFC 5280 section 4.1: Extension."""
     return tlv(SEQUENCE, oid(value.oid), _TRUE if critical else b"", tlv(OCTET_STRING, value.public_bytes()))

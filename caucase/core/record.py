@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from cryptography import x509
 
+from caucase.core import wording
 from caucase.core.x509 import (
     SERIAL_MAX,
     KeyId,
@@ -146,20 +147,4 @@ _encode = json.JSONEncoder(default=_bytes).encode
 
 def alternative_names(extensions: x509.Extensions) -> str:
     """As ``Entry.names`` has them."""
-    try:
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return "[]"
-    return json.dumps([_name_text(name) for name in names])
-
-
-def _name_text(name: x509.GeneralName) -> str:
-    """As openssl prints it, so that no name can look like one of another type."""
-    if isinstance(name, x509.DirectoryName):
-        return f"DirName:{name.value.rfc4514_string()}"
-    if isinstance(name, x509.RegisteredID):
-        return f"RID:{name.value.dotted_string}"
-    if isinstance(name, x509.OtherName):
-        return f"othername:{name.type_id.dotted_string}:{name.value.hex()}"
-    prefixes = {x509.DNSName: "DNS", x509.IPAddress: "IP", x509.RFC822Name: "email"}
-    return f"{prefixes.get(type(name), 'URI')}:{name.value}"
+    return json.dumps(wording.alternative_names(extensions))

@@ -260,6 +260,16 @@ def _request_parts(tbs: bytes) -> tuple[bytes, bytes]:
     return subject[2], info[2]
 
 
+def request_attributes(request: x509.CertificateSigningRequest) -> list[str]:
+    """Which attributes a request has (RFC 2986 section 4.1), as OIDs in dots; what they say is not read."""
+    _, _, _, *attributes = der.parts(der.contents(request.tbs_certrequest_bytes))
+    return [
+        der.dotted(next(der.parts(der.contents(attribute)))[1])
+        for _, inside, _ in attributes
+        for _, _, attribute in der.parts(inside)
+    ]
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
 def public_key_of(info: bytes) -> PublicKey:
     """A public key from its SubjectPublicKeyInfo; NotAcceptable if it is of a kind that is not handled.
