@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
 from caucase.authority.audit import AuditEvent, AuditSink
@@ -42,10 +43,14 @@ _NO_CERTIFICATE = "There is no such certificate: not signed yet, rejected, or no
 
 @dataclass(frozen=True, kw_only=True)
 class PendingRequest:
-    """A request that waits for a user's decision."""
+    """A request that waits for a user's decision. ``received_at``: when it came first. ``address``: from where,
+    ``local`` if it came with a command on the server itself, ``migrated`` if from a former server.
+    """
 
     id: RequestId
     csr_pem: bytes
+    received_at: datetime
+    address: str
 
 
 class Requests:
@@ -129,7 +134,15 @@ class Requests:
         """What waits for a decision, longest first."""
         with self._database.read() as transaction:
             rows = requests.select_pending(transaction, self.name)
-        return [PendingRequest(id=row.id, csr_pem=to_pem(row.csr, REQUEST)) for row in rows]
+        return [
+            PendingRequest(
+                id=row.id,
+                csr_pem=to_pem(row.csr, REQUEST),
+                received_at=from_seconds(row.submitted_at),
+                address=row.address,
+            )
+            for row in rows
+        ]
 
     @use_case
     def sign(

@@ -17,7 +17,7 @@ from cryptography import x509
 
 from caucase.cli.table import table
 from caucase.cli.timeline import Row, draw
-from caucase.core import rollover
+from caucase.core import iso8601, rollover
 from caucase.core.rollover import CA_PERIODS, Lifetime, Roles, Span
 from caucase.core.x509 import (
     KeyId,
@@ -83,21 +83,21 @@ def document(status: ClientStatus) -> dict[str, Any]:
     """The JSON document. Dates are ISO 8601 in UTC, key identifiers and serials hexadecimal."""
     return {
         "ca_url": status.ca_url,
-        "now": _iso(status.now),
+        "now": iso8601.dump(status.now),
         "certificates": [
             {
                 "path": str(held.path),
                 "subject": held.certificate.subject.rfc4514_string(),
                 "serial": f"{held.certificate.serial_number:x}",
-                "not_before": _iso(not_before(held.certificate)),
-                "not_after": _iso(not_after(held.certificate)),
-                "renewal_due": _iso(held.due),
+                "not_before": iso8601.dump(not_before(held.certificate)),
+                "not_after": iso8601.dump(not_after(held.certificate)),
+                "renewal_due": iso8601.dump(held.due),
                 "revoked": held.is_revoked,
             }
             for held in status.certificates
         ],
         "pending_request": status.pending,
-        "next_check_due": _iso(status.next_due),
+        "next_check_due": iso8601.dump(status.next_due),
         "deployment_pending": status.undeployed,
         "authorities": [_authority_document(authority, status.now) for authority in status.authorities],
     }
@@ -112,24 +112,20 @@ def _authority_document(authority: AuthorityFiles, now: datetime) -> dict[str, A
                 "subject": ca.subject.rfc4514_string(),
                 "key_id": subject_key_id(ca).hex(),
                 "phase": phase.value,
-                "not_before": _iso(not_before(ca)),
-                "not_after": _iso(not_after(ca)),
+                "not_before": iso8601.dump(not_before(ca)),
+                "not_after": iso8601.dump(not_after(ca)),
             }
             for ca, phase in zip(authority.cas, lives.roles.phases, strict=True)
         ],
         "lists": [
             {
                 "issuer": _issuer(crl).hex(),
-                "this_update": _iso(this_update(crl)),
-                "next_update": _iso(next_update(crl)),
+                "this_update": iso8601.dump(this_update(crl)),
+                "next_update": iso8601.dump(next_update(crl)),
             }
             for crl in authority.lists
         ],
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # For people

@@ -23,7 +23,7 @@ from caucase.client.keyfiles import load_pair
 from caucase.client.listing import IssuedCertificate, parse_page
 from caucase.client.tls import unverified_context, verified_context
 from caucase.client.transport import ANSWER_LIMIT, Answer, BaseUrl, Transport
-from caucase.core import message, trust
+from caucase.core import iso8601, message, trust
 from caucase.core.keys import PrivateKey
 from caucase.core.message import SignedMessage
 from caucase.core.x509 import Serial, dump_pem, load_certificate, load_crls, load_request
@@ -70,10 +70,14 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class PendingRequest:
-    """A request that waits for a decision. ``pem`` is as its sender wrote it: not checked."""
+    """A request that waits for a decision. ``pem`` is as its sender wrote it: not checked. ``received_at``: when it
+    came, ``requested_from``: from which address; ``None`` and empty if the server does not say, as one of caucase 0.9.
+    """
 
     csr_id: str
     pem: bytes
+    received_at: datetime | None
+    requested_from: str
 
 
 class Client:
@@ -298,8 +302,19 @@ def _list(body: bytes) -> list[Any]:
 def _pending(item: object) -> PendingRequest:
     if isinstance(item, Mapping):
         csr_id, csr = item.get("id"), item.get("csr")
-        if isinstance(csr, str) and isinstance(csr_id, str) and _ID.fullmatch(csr_id):
-            return PendingRequest(csr_id=csr_id, pem=csr.encode("utf-8", "replace"))
+        received_at, address = item.get("received_at"), item.get("requested_from")
+        if (
+            isinstance(csr, str)
+            and isinstance(csr_id, str)
+            and _ID.fullmatch(csr_id)
+            and isinstance(address, str | None)
+        ):
+            return PendingRequest(
+                csr_id=csr_id,
+                pem=csr.encode("utf-8", "replace"),
+                received_at=None if received_at is None else iso8601.load(received_at),
+                requested_from=address or "",
+            )
     raise Malformed("It is not a list of requests.")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from caucase.core import iso8601
 from caucase.core.message import load_json_object
 from caucase.errors import Malformed
 
@@ -69,21 +70,17 @@ def expiring(
 
 def _certificate(document: dict[str, Any]) -> IssuedCertificate:
     names = document.get("names")
-    try:
-        end = datetime.fromisoformat(str(document.get("not_after")).replace("Z", "+00:00"))
-    except ValueError:
-        raise Malformed("A certificate in it has no end.") from None
     serial, renewed_from = _text(document, "serial"), _text(document, "renewed_from")
     if not _SERIAL.fullmatch(serial) or (renewed_from and not _SERIAL.fullmatch(renewed_from)):
         raise Malformed("A certificate in it has no serial number.")
-    if end.tzinfo is None or not (names is None or isinstance(names, list)):
-        raise Malformed("A certificate in it has no time of its end, or no list of names.")
+    if not (names is None or isinstance(names, list)):
+        raise Malformed("A certificate in it has no list of names.")
     return IssuedCertificate(
         serial=serial,
         kind=_text(document, "kind"),
         subject=_text(document, "subject"),
         names=tuple(map(str, names or ())),
-        not_after=end,
+        not_after=iso8601.load(document.get("not_after")),
         approved_by=_text(document, "approved_by"),
         renewed_from=renewed_from,
         is_revoked=document.get("revoked") is not None,

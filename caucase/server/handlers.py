@@ -8,7 +8,7 @@ import re
 from aiohttp import web
 
 from caucase.authority import RequestId, RevocationLists
-from caucase.core import message
+from caucase.core import iso8601, message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
 from caucase.server import listing
@@ -88,8 +88,16 @@ async def request(call: Call) -> web.Response:
 
 
 async def pending(call: Call) -> web.Response:
-    waiting = call.context.requests.pending()
-    entries = [{"id": str(entry.id), "csr": entry.csr_pem.decode("ascii")} for entry in waiting]
+    # Clients of caucase 0.9 look at the first two.
+    entries = [
+        {
+            "id": str(entry.id),
+            "csr": entry.csr_pem.decode("ascii"),
+            "received_at": iso8601.dump(entry.received_at),
+            "requested_from": entry.address,
+        }
+        for entry in call.context.requests.pending()
+    ]
     return web.Response(body=json.dumps(entries).encode("ascii"), content_type=JSON)
 
 

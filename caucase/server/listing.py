@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from caucase.authority import PAGE_LIMIT, IssuedCertificate, Page, Query, Record
+from caucase.core import iso8601
 from caucase.core.record import serial_text
 from caucase.core.x509 import SERIAL_MAX, KeyId, Serial
 from caucase.errors import Malformed
@@ -67,9 +68,7 @@ def _certificate(one: IssuedCertificate) -> dict[str, Any]:
 
 
 def _iso(seconds: int | None) -> str | None:
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return iso8601.dump(None if seconds is None else datetime.fromtimestamp(seconds, UTC))
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str, str], int]:

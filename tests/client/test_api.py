@@ -54,6 +54,32 @@ def test_life_of_a_request(server: Simulator, folder: Path) -> None:
             user.sign(csr_id)
 
 
+@pytest.mark.parametrize(
+    ("more", "received_at", "requested_from"),
+    [
+        ({}, None, ""),  # caucase 0.9
+        (
+            {"received_at": "2030-01-01T00:00:00Z", "requested_from": "192.0.2.1", "unheard_of": [1]},
+            datetime(2030, 1, 1, tzinfo=UTC),
+            "192.0.2.1",
+        ),
+        ({"received_at": None, "requested_from": None}, None, ""),
+    ],
+)
+def test_where_and_when(
+    server: Simulator,
+    folder: Path,
+    more: dict[str, object],
+    received_at: datetime | None,
+    requested_from: str,
+) -> None:
+    body = json.dumps([{"id": "1", "csr": "x", **more}]).encode()
+    server.misbehave["GET", "/cas/csr"] = lambda handler: handler.answer(200, body)
+    with _user(server, server.user(folder / "me.pem")) as client:
+        [found] = client.pending()
+    assert (found.received_at, found.requested_from) == (received_at, requested_from)
+
+
 def test_template_and_rejection(server: Simulator, folder: Path) -> None:
     with Client(server.url) as client, _user(server, server.user(folder / "me.pem")) as user:
         one, two = client.put_csr(_csr("one")), client.put_csr(_csr("two"))
@@ -128,6 +154,8 @@ GARBAGE = [
     b"[" * 100_000,
     b'[{"payload": 1, "digest": null}]',
     b'[{"id": "x", "csr": ""}]',
+    b'[{"id": "1", "csr": "", "received_at": "soon"}]',
+    b'[{"id": "1", "csr": "", "requested_from": 1}]',
     b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n",
 ]

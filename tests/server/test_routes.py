@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -102,7 +103,12 @@ def test_life_of_a_request(client: Client, user: Path) -> None:
     assert stored.body == made.csr_pem
     waiting = client.get("/cas/csr", user=user).expect(200)
     assert waiting.type == "application/json"
-    assert {"id": request_id, "csr": made.csr_pem.decode()} in waiting.json()
+    [entry] = [entry for entry in waiting.json() if entry["id"] == request_id]
+    assert entry.keys() == {"id", "csr", "received_at", "requested_from"}
+    assert entry["csr"] == made.csr_pem.decode()
+    assert entry["requested_from"] == "127.0.0.1"
+    received = datetime.fromisoformat(entry["received_at"].replace("Z", "+00:00"))
+    assert abs(datetime.now(UTC) - received) < timedelta(minutes=5)
     client.get(f"/cas/crt/{request_id}").expect(404)
 
     signed = client.ask("PUT", f"/cas/crt/{request_id}", make("granted").csr_pem, PKCS10, user=user).expect(

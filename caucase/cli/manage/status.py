@@ -20,6 +20,7 @@ from caucase.cli.manage.action import Action
 from caucase.cli.table import table
 from caucase.cli.timeline import Row, draw
 from caucase.config.schema import ServerConfig
+from caucase.core import iso8601
 from caucase.core.rollover import Phase
 from caucase.host.events import escape
 from caucase.jobs import backup
@@ -62,19 +63,19 @@ def document(status: Status) -> dict[str, Any]:
     """The JSON document. Dates are ISO 8601 in UTC, key identifiers and serials hexadecimal."""
     return {
         "netloc": status.netloc,
-        "now": _iso(status.now),
+        "now": iso8601.dump(status.now),
         "authorities": [_context_document(context) for context in status.contexts],
         "https": {
-            "not_after": _iso(status.https_not_after),
-            "renewal_due": _iso(status.https_due),
+            "not_after": iso8601.dump(status.https_not_after),
+            "renewal_due": iso8601.dump(status.https_due),
         },
         "users": [
             {
                 "subject": user.subject,
                 "serial": f"{user.serial:x}",
                 "key_id": user.key_id.hex(),
-                "not_before": _iso(user.not_before),
-                "not_after": _iso(user.not_after),
+                "not_before": iso8601.dump(user.not_before),
+                "not_after": iso8601.dump(user.not_after),
             }
             for user in status.users
         ],
@@ -89,7 +90,7 @@ def backups_document(state: BackupState) -> dict[str, Any]:
         if newest is None
         else {
             "path": str(newest.path),
-            "made_at": _iso(newest.made_at),
+            "made_at": iso8601.dump(newest.made_at),
             "size": newest.size,
             "key_ids": [key_id.hex() for key_id in newest.key_ids],
         },
@@ -101,17 +102,21 @@ def _context_document(context: ContextStatus) -> dict[str, Any]:
     return {
         "name": context.name.value,
         "pending": context.pending,
-        "successor_due": _iso(context.successor_due),
+        "successor_due": iso8601.dump(context.successor_due),
         "cas": [
             {
                 "subject": ca.subject,
                 "serial": f"{ca.serial:x}",
                 "key_id": ca.key_id.hex(),
                 "phase": ca.phase.value,
-                "not_before": _iso(ca.not_before),
-                "not_after": _iso(ca.not_after),
+                "not_before": iso8601.dump(ca.not_before),
+                "not_after": iso8601.dump(ca.not_after),
                 "phases": [
-                    {"phase": span.phase.value, "start": _iso(span.start), "end": _iso(span.end)}
+                    {
+                        "phase": span.phase.value,
+                        "start": iso8601.dump(span.start),
+                        "end": iso8601.dump(span.end),
+                    }
                     for span in ca.spans
                 ],
             }
@@ -121,17 +126,13 @@ def _context_document(context: ContextStatus) -> dict[str, Any]:
             {
                 "issuer": row.issuer.hex(),
                 "number": row.number,
-                "this_update": _iso(row.this_update),
-                "next_update": _iso(row.next_update),
-                "refresh_due": _iso(row.refresh_due),
+                "this_update": iso8601.dump(row.this_update),
+                "next_update": iso8601.dump(row.next_update),
+                "refresh_due": iso8601.dump(row.refresh_due),
             }
             for row in context.lists
         ],
     }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # For people
