@@ -164,7 +164,11 @@ class Client:
         return answer.location
 
     def get_csr(self, csr_id: str) -> x509.CertificateSigningRequest:
-        return _parsed(self._get(f"csr/{_checked_id(csr_id)}"), load_request)
+        return _parsed(self._request(csr_id), load_request)
+
+    def get_csr_pem(self, csr_id: str) -> bytes:
+        """Likewise, as its sender wrote it: not checked."""
+        return self._request(csr_id).body
 
     def get_crt(self, csr_id: str) -> x509.Certificate:
         """The certificate made for a request; StillPending while that waits, NotFound when there is none.
@@ -263,6 +267,9 @@ class Client:
         if not self._is_user:
             raise NotAuthenticated("This needs the key and certificate of a user.")
         return self._transport
+
+    def _request(self, csr_id: str) -> Answer:
+        return self._get(f"csr/{_checked_id(csr_id)}")
 
     def _path(self, rest: str) -> str:
         return f"/{self.mode.context}/{rest}"

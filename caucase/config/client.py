@@ -1,4 +1,4 @@
-"""What ``client.yaml`` says of the CA that a person works with, and where that file is looked for. Nothing is read here."""
+"""What ``client.yaml`` says of the CA that a person works with, and where that file is. Nothing is read here."""
 
 from __future__ import annotations
 
