@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .desk import environment
+
 MODULES = {
     "caucase": "caucase",
     "caucase-probe": "probe",
@@ -26,7 +26,7 @@ def run(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=60,
