@@ -135,6 +135,15 @@ def test_verified_by_both(desk: Desk) -> None:
     assert matched
     assert matched[1] == matched[2]
     assert cau.startswith("CAU: 1 entries, from 1 to 1, ")
+    told = json.loads(run(MANAGE, desk.folder, "--verify-record", "--json").stdout)["authorities"]
+    assert told[0] == {
+        "name": "cas",
+        "entries": int(matched[1]),
+        "first": 1,
+        "last": int(matched[2]),
+        "hash": matched[3],
+        "problem": None,
+    }
     other = script(desk.folder, "caucase.sqlite", "cas")
     assert (other.returncode, other.stdout) == (0, f"{matched[2]} {matched[3]}\n"), other.stderr
     assert script(desk.folder, "caucase.sqlite", "cas", "1").stdout.startswith("1 ")
@@ -154,6 +163,9 @@ def test_broken(desk: Desk, tmp_path: Path) -> None:
         "The record of CAS is broken: entry 2 is not what it was, or was not made after the one before."
     )
     assert second.startswith("CAU: 1 entries")
+    told = run(MANAGE, tmp_path, "--verify-record", "--json")
+    assert told.returncode == 1
+    assert [one["problem"] for one in json.loads(told.stdout)["authorities"]] == [first, None]
     other = script(tmp_path, "caucase.sqlite", "cas")
     assert (other.returncode, "entry 2" in other.stderr) == (1, True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -81,6 +82,15 @@ def test_a_day_of_disaster(home: Path) -> None:
     said = manage(home, *options, "--drill", backup, "alice.key.pem").stdout
     assert "also by: nobody else." in said
     assert "All is well" in said
+    document = json.loads(manage(home, *options, "--drill", backup, "alice.key.pem", "--json").stdout)
+    own = document.pop("opened_by")
+    assert document.pop("key_ids") == [own]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", document.pop("made_at"))
+    assert document.pop("problems") == []
+    assert [(one["name"], one["cas"], one["kept"]) for one in document.pop("authorities")] == [
+        ("cau", 1, 1), ("cas", 1, 0), ("https", 1, 0)
+    ]  # fmt: skip
+    assert document == {}
 
     refused = manage(
         home, *options, "--restore-backup", backup, "alice.key.pem", "new.csr.pem", "new.crt.pem", code=1

@@ -17,7 +17,7 @@ from caucase import clock
 from caucase.appliance import look
 from caucase.authority import CaStatus, ContextName, ContextStatus, Status
 from caucase.cli.common import EX_OK
-from caucase.cli.manage.action import Action
+from caucase.cli.manage.action import JSON, Action
 from caucase.cli.table import Cell, table
 from caucase.cli.terminal import Colour, Painted, has_colours
 from caucase.cli.timeline import Row, draw
@@ -33,14 +33,13 @@ _HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
 _DATE = "%Y-%m-%d %H:%M"
 
 
-def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -> None:
+def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
     actions.add_argument(
         "--status",
         action="store_true",
         help="what there is, what is next, and when: CA certificates, revocation lists, the server's HTTPS "
         "certificate, users; changes nothing",
     )
-    parser.add_argument("--json", action="store_true", help="with --status: as a JSON document")
 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
@@ -55,7 +54,7 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     return EX_OK
 
 
-ACTION = Action(key="status", add=_add, run=_run, extras={"json": "--json"})
+ACTION = Action(key="status", add=_add, run=_run, extras=JSON)
 
 
 # For machines
