@@ -20,6 +20,7 @@ from typing import NoReturn
 from caucase import __version__
 from caucase.core.keys import RSA_MAX_BITS, RSA_MIN_BITS
 from caucase.errors import EX_ERROR, CaucaseError, HookFailed
+from caucase.host.progress import allow
 from caucase.host.secrecy import forbid_dumps
 
 EX_OK = 0
@@ -77,6 +78,7 @@ def run(program: str, body: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens. Nearly all of them hold keys at some time."""
     try:
         forbid_dumps()
+        allow()
         code = body()
         sys.stdout.flush()
         return code

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from cryptography import x509
 
 from caucase.core.keys import KeyType, PrivateKey, PublicKey, key_type, signature_hash
+from caucase.host.progress import counting_seconds
 
 
 def make_request(
@@ -24,4 +25,5 @@ def successor_key(old: PublicKey, *, rsa_bits: int) -> PrivateKey:
     kind = key_type(old)
     if kind.algorithm == "rsa":
         kind = KeyType.parse(f"rsa:{rsa_bits}")
-    return kind.generate()
+    with counting_seconds(f"Making a key ({kind})"):
+        return kind.generate()

@@ -29,6 +29,7 @@ from caucase.errors import (
     Unreachable,
     Untrusted,
 )
+from caucase.host.progress import counting_seconds, progress
 
 CONNECT_SECONDS = 10.0
 # Between two parts of an answer: signing waits for the disk, and a busy server for its turn.
@@ -153,7 +154,8 @@ class Transport:
         if content_type:
             headers["Content-Type"] = content_type
         try:
-            response = self._open(method, path, body, headers)
+            with counting_seconds(f"Waiting for {self.url}"):
+                response = self._open(method, path, body, headers)
             try:
                 if not 200 <= response.status < 300:
                     _refused(response.status, response.read(_ERROR_LIMIT))
@@ -198,11 +200,14 @@ class Transport:
 
     def _read(self, response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes:
         content = bytearray()
-        # To its very end: only there urllib3 notices that it was shorter than announced.
-        while part := response.read(_PART):
-            content += part
-            if len(content) > limit:
-                raise TooLarge(f"The answer of {self.url} is larger than {limit} bytes.")
+        announced = response.headers.get("Content-Length", "")
+        with progress(f"Fetching from {self.url}", int(announced) if announced.isdecimal() else 0) as bar:
+            # To its very end: only there urllib3 notices that it was shorter than announced.
+            while part := response.read(_PART):
+                content += part
+                bar.add(len(part))
+                if len(content) > limit:
+                    raise TooLarge(f"The answer of {self.url} is larger than {limit} bytes.")
         return bytes(content)
 
     def _no_answer(self, error: HTTPError) -> NoReturn:

@@ -23,6 +23,7 @@ from caucase.core.x509 import dump_pem, load_crl_der, load_crls
 from caucase.errors import CaucaseError, Malformed, NotFound
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller
+from caucase.host.progress import counting_seconds
 from caucase.host.staging import publish, staging_folder
 
 # Keys and certificates: thousands of them.
@@ -56,7 +57,7 @@ def import_cas(
     found = candidates(material, now=clock(), period=period, allow_bad=allow_bad)
     if not found.signers:
         raise NotFound("No CA was imported.", " ".join(found.skipped))
-    with Appliance(audit) as appliance:
+    with counting_seconds("Importing"), Appliance(audit) as appliance:
         new = appliance.open(config).import_cas(found.signers)
     added = {signer.key_id for signer in new}
     return Imported(
@@ -73,7 +74,7 @@ def import_crls(paths: Sequence[Path], config: ServerConfig, *, audit: AuditSink
     """
     with as_caller():
         published = [one for path in paths for one in _lists(path)]
-    with Appliance(audit) as appliance:
+    with counting_seconds("Importing"), Appliance(audit) as appliance:
         appliance.open(config).import_lists(published)
     return sum(len(one) for one in published)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 
 from caucase import clock
 from caucase.cli.common import EX_OK
@@ -13,6 +14,7 @@ from caucase.cli.terminal import Colour, has_colours, paint
 from caucase.config.schema import ServerConfig
 from caucase.errors import EX_ERROR
 from caucase.host.events import escape
+from caucase.host.progress import counting_seconds
 from caucase.host.units import listening_ports
 from caucase.jobs.check import Finding, Verdict, check
 
@@ -29,7 +31,7 @@ def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     findings = []
     colours = has_colours(sys.stdout)
-    for finding in check(config, options.config, clock=clock.now, listening=listening_ports):
+    for finding in _awaited(check(config, options.config, clock=clock.now, listening=listening_ports)):
         findings.append(finding)
         if not options.json:  # as they come: some take a while
             print(_line(finding, colours=colours), flush=True)
@@ -37,6 +39,17 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     if options.json:
         print(json.dumps({"ok": not is_wrong, "findings": list(map(_document, findings))}, indent=2))
     return EX_ERROR if is_wrong else EX_OK
+
+
+def _awaited(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Never counts seconds on a line on which something else is printed."""
+    finding: Finding | None
+    while True:
+        with counting_seconds("Looking"):
+            finding = next(findings, None)
+        if finding is None:
+            return
+        yield finding
 
 
 def _document(finding: Finding) -> dict[str, str]:

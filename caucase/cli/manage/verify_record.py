@@ -6,12 +6,13 @@ import argparse
 import json
 from typing import Any
 
-from caucase.authority import ChainState, verify
+from caucase.authority import ChainState, record_size, verify
 from caucase.cli.common import EX_OK
 from caucase.cli.manage.action import JSON, Action
 from caucase.config.schema import ServerConfig
 from caucase.errors import EX_ERROR
 from caucase.host.events import escape
+from caucase.host.progress import progress
 from caucase.store import Database
 
 
@@ -25,8 +26,12 @@ def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) 
 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
-    with Database(config.db, read_only=True) as database, database.read() as transaction:
-        states = verify(transaction)
+    with (
+        Database(config.db, read_only=True) as database,
+        database.read() as transaction,
+        progress("Verifying", record_size(transaction)) as bar,
+    ):
+        states = verify(transaction, note=bar.add)
     if options.json:
         print(json.dumps({"authorities": list(map(_document, states))}, indent=2))
     else:
