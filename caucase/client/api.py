@@ -120,7 +120,8 @@ class Client:
                 raise
             if require_https_ca:
                 raise Untrusted(
-                    "The server does not publish its HTTPS CA, so its HTTPS certificate cannot be verified."
+                    "The server does not publish its HTTPS CA, so its HTTPS certificate cannot be verified.",
+                    "One of caucase 0.9 does not; without --require-https-ca it is used unverified, with a warning.",
                 ) from None
             context = unverified_context(url.netloc.host, user_key)
         else:
@@ -265,7 +266,10 @@ class Client:
     def _user(self) -> Transport:
         """The transport, for what only users may do."""
         if not self._is_user:
-            raise NotAuthenticated("This needs the key and certificate of a user.")
+            raise NotAuthenticated(
+                "This needs the key and certificate of a user.",
+                "Give a file with both, --user-key or user_key.",
+            )
         return self._transport
 
     def _request(self, csr_id: str) -> Answer:
@@ -327,7 +331,10 @@ def _pending(item: object) -> PendingRequest:
 
 def _checked_id(csr_id: str) -> str:
     if not _ID.fullmatch(csr_id):
-        raise Malformed(f"{csr_id!r} is no id of a request: those are numbers.")
+        raise Malformed(
+            f"{csr_id!r} is no id of a request: those are numbers.",
+            "It is what --send-csr prints, and the first column of --list-csr.",
+        )
     return csr_id
 
 

@@ -89,7 +89,9 @@ def export_cas(
     with Appliance(audit) as appliance:
         signers = tuple(appliance.open(config).export_cas())
     if not signers:
-        raise NotFound("There is no CA to export.")
+        raise NotFound(
+            "There is no CA to export.", "The server makes one when it starts; --import-ca adds one."
+        )
     content = b"".join(dump_pem(one.certificate) + dump_encrypted(one.key, passphrase) for one in signers)
     with as_caller(), staging_folder(path.absolute().parent) as folder:
         staged = folder / path.name
@@ -106,5 +108,7 @@ def _lists(path: Path) -> list[x509.CertificateRevocationList]:
     except CaucaseError as error:
         raise type(error)(f"{path}: {error.message}", error.hint) from None
     if not found:
-        raise Malformed(f"{path}: there is no PEM block '{CRL}'.")
+        raise Malformed(
+            f"{path}: there is no PEM block '{CRL}'.", "Name a file with a revocation list, in PEM or DER."
+        )
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,5 @@ def test_one_sentence_and_the_exit_code(
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
     assert done.stdout == ""
+    # What is wrong, and then what to do next.
+    assert re.search(r"([.?!]|\n)\s*[A-Z].*[.?]$", done.stderr.rstrip()), done.stderr

@@ -143,14 +143,17 @@ def _age(seconds: float) -> str:
 def _read_key(path: Path) -> PrivateKey:
     keys = read_material(str(path), read_limited(path, PEM_LIMIT), ask).keys
     if len(keys) != 1:
-        raise Malformed(f"{path}: exactly one private key is expected here, and there are {len(keys)}.")
+        raise Malformed(
+            f"{path}: exactly one private key is expected here, and there are {len(keys)}.",
+            "Name the file of the user's key; caucase-key-id --backup BACKUP says which keys open it.",
+        )
     return keys[0].key
 
 
 def _read_lists(path: Path) -> Sequence[x509.CertificateRevocationList]:
     lists = load_crls(read_limited(path, _LIST_LIMIT))
     if not lists:
-        raise Malformed(f"{path}: there is no revocation list in it.")
+        raise Malformed(f"{path}: there is no revocation list in it.", "Name a file with one, in PEM.")
     return lists
 
 

@@ -49,10 +49,16 @@ def act(action: Action, systemctl: Path) -> str:
                 env={**os.environ, "LC_ALL": "C.UTF-8"},
             )
     except OSError as error:
-        raise HookFailed(f"{what}: {systemctl}: {error.strerror}.") from None
+        raise HookFailed(
+            f"{what}: {systemctl}: {error.strerror}.", "Is systemd running here? Else leave units out."
+        ) from None
     except subprocess.TimeoutExpired:
-        raise HookFailed(f"{what}: it took longer than {_TIMEOUT:g} s.") from None
+        raise HookFailed(f"{what}: it took longer than {_TIMEOUT:g} s.", _look_at(action)) from None
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
-        raise HookFailed(f"{what}: {escape(said.rstrip('.'), _SAID_LIMIT)}.")
+        raise HookFailed(f"{what}: {escape(said.rstrip('.'), _SAID_LIMIT)}.", _look_at(action))
     return f"{action.unit} was {_PAST[action.verb]}."
+
+
+def _look_at(action: Action) -> str:
+    return f"See systemctl status {action.unit}, and journalctl -u {action.unit}."
