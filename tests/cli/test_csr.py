@@ -18,7 +18,7 @@ from caucase.core.keys import KeyType
 from caucase.core.pem import REQUEST, to_pem
 from tests.core import der
 
-from .desk import CAUCASE, Desk, on_terminal, open_desk
+from .desk import CAUCASE, ROOT, Desk, on_terminal, open_desk
 
 HOSTILE = (
     "\N{RIGHT-TO-LEFT OVERRIDE}moc.elpmaxe\x1b[2J\x1b]0;owned\x07\0\nrequest 1, for a user" + "x" * 10240
@@ -123,6 +123,15 @@ def test_the_list_for_programs(desk: Desk, plain: str) -> None:
         "authorityKeyIdentifier": "added",
         "cRLDistributionPoints": "added",
     }
+
+
+def test_the_keys_are_documented(desk: Desk, plain: str) -> None:
+    [found] = json.loads(desk.caucase("--list-csr", "--json").stdout)["requests"]
+    manual = (ROOT / "man" / "caucase.1.scd").read_text().replace("\\_", "_")
+    guide = (ROOT / "docs" / "command-line.md").read_text()
+    for key in (*found, *found["extensions"][0], "mode", "requests"):
+        assert f"_{key}_" in manual, key
+        assert f"`{key}" in guide, key
 
 
 def test_one_request(desk: Desk, plain: str) -> None:
