@@ -27,7 +27,9 @@ class CaucaseError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".rstrip()
+        # Mistakes in a file have a line each, without a full stop.
+        separator = " " if self.message.endswith((".", "?", "!")) else "\n"
+        return f"{self.message}{separator}{self.hint}".rstrip()
 
 
 # What a request can be refused for.

@@ -29,6 +29,7 @@ from caucase.authority.record import (
     report_heads,
     verify,
 )
+from caucase.authority.record import size as record_size
 from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
@@ -79,6 +80,7 @@ __all__ = [
     "holders",
     "inspect",
     "netloc_of",
+    "record_size",
     "report_heads",
     "take_over",
     "verify",

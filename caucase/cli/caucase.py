@@ -76,6 +76,8 @@ def _act(session: Session, options: Namespace) -> None:
         session.attempt(session.send_csr, path)
     for csr_id, path in options.get_csr:
         session.attempt(session.get_csr, csr_id, path)
+    if options.show_csr:
+        session.show_csr(options.show_csr)
     for csr_id, path in options.get_crt:
         session.attempt(session.get_crt, csr_id, path)
     for crt_path, key_path in options.revoke_crt:

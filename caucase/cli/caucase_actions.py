@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import ParamSpec
 
 from cryptography import x509
 
-from caucase.cli import issued
+from caucase.cli import csr, issued
 from caucase.cli.caucase_options import PROGRAM
 from caucase.cli.common import EX_OK, complain, run_hook
 from caucase.client import (
@@ -42,7 +42,7 @@ from caucase.client import (
 from caucase.client.listing import expiring
 from caucase.client.pending import Pending
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import Serial, load_request, public_key
+from caucase.core.x509 import Serial, public_key
 from caucase.errors import EX_ERROR, CaucaseError, StillPending, Unreachable
 
 _Arguments = ParamSpec("_Arguments")
@@ -56,6 +56,8 @@ class Session:
         self._now = now
         self._stack = stack
         self._mode = Mode(options.mode)
+        for folder in options.folders:
+            folder.mkdir(parents=True, exist_ok=True)
         self._clients = {mode: stack.enter_context(Client(options.ca_url, mode=mode)) for mode in Mode}
         self._client = self._clients[self._mode]
         self._user = self._client  # anonymous, until ``authenticate``
@@ -108,6 +110,20 @@ class Session:
 
     def get_csr(self, csr_id: str, path: Path) -> None:
         save_request(path, self._client.get_csr(csr_id))
+
+    def show_csr(self, csr_ids: Sequence[str]) -> None:
+        """All that they say, of those that are there."""
+        shown: list[csr.ShownRequest] = []
+
+        def fetch(csr_id: str) -> None:
+            shown.append(csr.ShownRequest.read(csr_id, self._client.get_csr_pem(csr_id), self._mode))
+
+        for csr_id in csr_ids:
+            self.attempt(fetch, csr_id)
+        if self._options.json:
+            csr.show_json(shown, self._mode)
+        else:
+            csr.show_details(shown, self._mode, stream=sys.stdout)
 
     def get_crt(self, csr_id: str, path: Path) -> None:
         try:
@@ -167,18 +183,29 @@ class Session:
         self._user.revoke_serial(serial)
 
     def list_csr(self) -> None:
-        pending = self._user.pending()
-        print(f"-- pending {self._mode.value} CSRs --")
-        print(f"{'csr_id':>20} | subject preview (fetch csr and check full content !)")
-        for request in pending:
-            print(f"{request.csr_id:>20} | {_preview(request.pem)!r}")
-        print(f"-- end of pending {self._mode.value} CSRs --")
+        shown = [
+            csr.ShownRequest.read(
+                request.csr_id,
+                request.pem,
+                self._mode,
+                received_at=request.received_at,
+                requested_from=request.requested_from,
+            )
+            for request in self._user.pending()
+        ]
+        if self._options.json:
+            csr.show_json(shown, self._mode)
+        else:
+            csr.show_list(shown, self._mode, now=self._now, stream=sys.stdout)
 
     def list_crt(self) -> None:
         found: Iterable[IssuedCertificate] = self._user.issued(text=self._options.name)
         if self._options.expiring is not None:
             found = expiring(found, now=self._now, until=self._now + self._options.expiring)
-        issued.show(found, now=self._now, as_json=self._options.json)
+        if self._options.json:
+            issued.show_json(found)
+        else:
+            issued.show(found, now=self._now, soon=self._options.threshold, stream=sys.stdout)
 
     def _note(self, changed: bool) -> None:
         """The on-renew command, if there is one, has to know of a change."""
@@ -190,11 +217,3 @@ class Session:
         if self._options.on_renew is not None and (tokens := self._pending.tokens()):
             run_hook(self._options.on_renew)
             self._pending.clear(tokens)
-
-
-def _preview(pem: bytes) -> str:
-    """One line about a request that somebody sent: ``repr`` of it is safe on a terminal."""
-    try:
-        return f"<Name({load_request(pem).subject.rfc4514_string()})>"
-    except CaucaseError:
-        return "<unreadable>"

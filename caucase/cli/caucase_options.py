@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import combinations
 from pathlib import Path
 
 from caucase.cli.common import DEFAULT_KEY_BITS, Parser, days, key_bits
+from caucase.cli.defaults import client_config, where
 from caucase.client import CA_ENDING, PemFiles
 from caucase.core.x509 import SERIAL_MAX, Serial
 
@@ -21,9 +22,22 @@ _AUTHENTICATED = (
     "revoke_serial",
 )
 
+# What prints a list, and what prints something else.
+_LISTINGS = ("status", "list_csr", "list_crt", "show_csr")
+_PRINTING = ("send_csr", "get_crt", "renew_crt")
+
+# Files of CA certificates and revocation lists, in the current folder, as caucase 0.9 has them.
+_FILES = {
+    "ca_crt": Path("cas.crt.pem"),
+    "user_ca_crt": Path("cau.crt.pem"),
+    "crl": Path("cas.crl.pem"),
+    "user_crl": Path("cau.crl.pem"),
+}
+
 _TEXT_LIMIT = 256  # the server's
 
-_EPILOG = """Every call also updates the files with CA certificates and revocation lists.
+_EPILOG = """Without --ca-url, the CA is that of ~/.config/caucase/client.yaml or /etc/caucase/client.yaml.
+Every call also updates the files with CA certificates and revocation lists.
 Exit status: 0 done, 1 an error, 2 a certificate is still pending, 3 the command of --on-renew failed."""
 
 
@@ -41,9 +55,13 @@ def parser() -> Parser:
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """The options, checked together; exits with 1 and one sentence if they are wrong."""
+    """The options, checked together; exits with 1 and one sentence if they are wrong. What is not given is as
+    client.yaml has it; CaucaseError for mistakes in that. ``folders``: those that the file wants to be made.
+    """
     result = parser()
     options = result.parse_args(argv)
+    is_default = options.ca_url is None
+    _complete(options)
     try:
         for name, first in _PAIRS.items():
             setattr(options, name, [(first(one), Path(other)) for one, other in getattr(options, name)])
@@ -56,17 +74,48 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.user_key is None:
         for name in _AUTHENTICATED:
             if getattr(options, name):
-                result.error(f"{_option(name)} needs --user-key with the key and certificate of a user")
+                elsewhere = f", or user_key in {where()}" if is_default else ""
+                result.error(
+                    f"{_option(name)} needs the key and certificate of a user: give --user-key{elsewhere}"
+                )
     if options.ca_url is None and not options.status:
-        result.error("--ca-url is needed, for everything but --status")
-    if options.json and not (options.status or options.list_crt):
-        result.error("--json goes with --status and --list-crt")
+        result.error(f"--ca-url is needed, for everything but --status; or write ca_url into {where()}")
+    if options.json:
+        _check_json(result, options)
     for name in ("expiring", "name"):
         if getattr(options, name) is not None and not options.list_crt:
             result.error(f"{_option(name)} goes with --list-crt")
     if conflict := _conflict(options):
         result.error(conflict)
     return options
+
+
+def _complete(options: argparse.Namespace) -> None:
+    """Fill in what was not given. Whoever names a CA says all about it: no file is read then."""
+    options.folders = []
+    defaults: Mapping[str, Path] = _FILES
+    if options.ca_url is None:
+        config = client_config()
+        options.user_key = options.user_key or config.user_key
+        if config.ca_url is not None:
+            options.ca_url = config.ca_url
+            defaults = {name: getattr(config, name) for name in _FILES}
+            options.folders = [
+                path.parent for name, path in defaults.items() if getattr(options, name) is None
+            ]
+    for name, path in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, path)
+
+
+def _check_json(result: Parser, options: argparse.Namespace) -> None:
+    """A program that reads the answer finds one document, and nothing else."""
+    listings = [name for name in _LISTINGS if getattr(options, name)]
+    if len(listings) != 1:
+        result.error(f"--json goes with one of {', '.join(map(_option, _LISTINGS))}")
+    for name in _PRINTING:
+        if getattr(options, name):
+            result.error(f"{_option(name)} prints something else; do it without --json")
 
 
 def needs_user(options: argparse.Namespace) -> bool:
@@ -91,21 +140,22 @@ def _option(name: str) -> str:
 
 def _add_general(group: Parser) -> None:
     group.add_argument(
-        "--ca-url", metavar="URL", help="the server's HTTP address; needed for everything but --status"
+        "--ca-url",
+        metavar="URL",
+        help="the server's HTTP address [that of client.yaml, with everything that this file says]",
     )
-    for option, default, what in (
-        ("--ca-crt", "cas.crt.pem", "CA certificates of services"),
-        ("--user-ca-crt", "cau.crt.pem", "CA certificates of users"),
-        ("--crl", "cas.crl.pem", "revocation lists of services"),
-        ("--user-crl", "cau.crl.pem", "revocation lists of users"),
+    for name, what in (
+        ("ca_crt", "CA certificates of services"),
+        ("user_ca_crt", "CA certificates of users"),
+        ("crl", "revocation lists of services"),
+        ("user_crl", "revocation lists of users"),
     ):
         group.add_argument(
-            option,
+            _option(name),
             metavar="PATH",
             type=Path,
-            default=Path(default),
             help=f"{what}: a file, or a folder with a file for each; what does not exist becomes a file "
-            "if it has an extension, else a folder [%(default)s]",
+            f"if it has an extension, else a folder [as client.yaml says; with --ca-url {_FILES[name]}]",
         )
     group.add_argument(
         "--threshold",
@@ -129,7 +179,10 @@ def _add_general(group: Parser) -> None:
         "fails, the next call with this option runs it again",
     )
     group.add_argument(
-        "--user-key", metavar="FILE", type=Path, help="the key and certificate of a user, in one file"
+        "--user-key",
+        metavar="FILE",
+        type=Path,
+        help="the key and certificate of a user, in one file [without --ca-url that of client.yaml]",
     )
     group.add_argument(
         "--require-https-ca",
@@ -170,7 +223,18 @@ def _add_anonymous(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="only say what is here, what is next, and when; asks no server",
     )
-    group.add_argument("--json", action="store_true", help="with --status and --list-crt: for programs")
+    _add_list(
+        group,
+        "--show-csr",
+        "ID",
+        _csr_id,
+        "show all that requests say, and what the CA would change or leave out; signs nothing",
+    )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        help="with --status, --list-csr, --list-crt and --show-csr: one JSON document, for programs",
+    )
     group.add_argument(
         "--update-user",
         action="store_true",
@@ -195,7 +259,11 @@ def _add_authenticated(group: argparse._ArgumentGroup) -> None:
         _serial,
         "revoke serial numbers, in decimal, or in hexadecimal after 0x; nobody can check them for mistakes",
     )
-    group.add_argument("--list-csr", action="store_true", help="list the requests that wait for a decision")
+    group.add_argument(
+        "--list-csr",
+        action="store_true",
+        help="list the requests that wait for a decision: subject, names, key, how old, where from",
+    )
     group.add_argument(
         "--list-crt",
         action="store_true",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +16,8 @@ from typing import Any
 
 from cryptography import x509
 
-from caucase.cli.table import table
+from caucase.cli.table import Cell, table
+from caucase.cli.terminal import Colour, Painted, has_colours
 from caucase.cli.timeline import Row, draw
 from caucase.core import iso8601, rollover
 from caucase.core.rollover import CA_PERIODS, Lifetime, Roles, Span
@@ -73,7 +75,8 @@ def show(status: ClientStatus, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(document(status), indent=2))
     else:
-        print("\n".join(text(status, width=shutil.get_terminal_size().columns)))
+        lines = text(status, width=shutil.get_terminal_size().columns, colours=has_colours(sys.stdout))
+        print("\n".join(lines))
 
 
 # For programs
@@ -131,7 +134,7 @@ def _authority_document(authority: AuthorityFiles, now: datetime) -> dict[str, A
 # For people
 
 
-def text(status: ClientStatus, *, width: int) -> list[str]:
+def text(status: ClientStatus, *, width: int, colours: bool = False) -> list[str]:
     """A head line, the timeline in ``width`` columns, and a table."""
     bars = [
         Row(label=f"{authority.name} ca {number}", spans=spans)
@@ -144,17 +147,18 @@ def text(status: ClientStatus, *, width: int) -> list[str]:
         "",
         *(draw(bars, now=status.now, width=width) or ["No CA certificate is here yet."]),
         "",
-        *table([_HEADINGS, *_lines(status)]),
+        *table([_HEADINGS, *_lines(status)], colours=colours),
     ]
 
 
-def _lines(status: ClientStatus) -> Iterator[tuple[str, str, str, str]]:
+def _lines(status: ClientStatus) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     for held in status.certificates:
         end = not_after(held.certificate)
-        state = "REVOKED" if held.is_revoked else _validity(end, status.now)
-        yield str(held.path), state, f"{end:{_DATE}}", f"renewed {held.due:{_DATE}}"
+        state = Painted("REVOKED", Colour.RED) if held.is_revoked else _validity(end, status.now)
+        due = Painted(f"renewed {held.due:{_DATE}}", Colour.YELLOW if held.due <= status.now else None)
+        yield str(held.path), state, f"{end:{_DATE}}", due
     if status.pending is not None:
-        yield f"request {status.pending}", "waiting", "", "a user signs or rejects"
+        yield f"request {status.pending}", Painted("waiting", Colour.YELLOW), "", "a user signs or rejects"
     for authority in status.authorities:
         lives = _Lives.of(authority.cas, status.now)
         numbers = {subject_key_id(ca): number for number, ca in enumerate(authority.cas, 1)}
@@ -179,11 +183,11 @@ def _lines(status: ClientStatus) -> Iterator[tuple[str, str, str, str]]:
         when = f"{status.next_due:{_DATE}}" if status.next_due > status.now else "at the next pass"
         yield "next question to the server", "", "", when
     if status.undeployed:
-        yield "deployment", "PENDING", "", "caucase-updater --deploy"
+        yield "deployment", Painted("PENDING", Colour.YELLOW), "", "caucase-updater --deploy"
 
 
-def _validity(end: datetime, now: datetime) -> str:
-    return "valid" if now <= end else "EXPIRED"
+def _validity(end: datetime, now: datetime) -> Cell:
+    return Painted("valid", Colour.GREEN) if now <= end else Painted("EXPIRED", Colour.RED)
 
 
 def _issuer(crl: x509.CertificateRevocationList) -> KeyId:

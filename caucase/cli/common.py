@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from caucase import __version__
+from caucase.cli.advice import advice
 from caucase.core.keys import RSA_MAX_BITS, RSA_MIN_BITS
-from caucase.errors import EX_ERROR, CaucaseError, HookFailed
+from caucase.errors import EX_ERROR, CaucaseError, ConfigError, HookFailed
+from caucase.host.progress import allow
 from caucase.host.secrecy import forbid_dumps
 
 EX_OK = 0
@@ -66,10 +68,14 @@ def run_hook(command: Path) -> None:
     try:
         status = subprocess.run([command], check=False).returncode  # nosec B603 # noqa: S603 - the user's own command
     except OSError as error:
-        raise HookFailed(f"The on-renew command {command} could not be run: {error.strerror}.") from None
+        raise HookFailed(
+            f"The on-renew command {command} could not be run: {error.strerror}.",
+            "Is it there, and executable? What was renewed is in place; the next call tries again.",
+        ) from None
     if status:
         raise HookFailed(
-            f"The on-renew command {command} failed with {status}.", "What was renewed is in place."
+            f"The on-renew command {command} failed with {status}.",
+            "What was renewed is in place. Mend the command; the next call runs it again.",
         )
 
 
@@ -77,6 +83,7 @@ def run(program: str, body: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens. Nearly all of them hold keys at some time."""
     try:
         forbid_dumps()
+        allow()
         code = body()
         sys.stdout.flush()
         return code
@@ -100,10 +107,15 @@ def run(program: str, body: Callable[[], int]) -> int:
 
 
 def complain(program: str, error: CaucaseError | OSError) -> None:
-    """Say on standard error, in one line, what went wrong and what can be done."""
-    if isinstance(error, CaucaseError):
-        text = str(error)
+    """Say on standard error what went wrong and what to do next: in one line, but that a configuration's mistakes have
+    one each.
+    """
+    if isinstance(error, ConfigError):
+        lines = [str(error), advice(error)]
+        text = "\n".join(line for line in lines if line)
+    elif isinstance(error, CaucaseError):
+        text = f"{error} {advice(error)}".rstrip()
     else:
         name = f"{error.filename}: " if error.filename is not None else ""
-        text = f"{name}{error.strerror or error}."
+        text = f"{name}{error.strerror or error}. {advice(error)}"
     print(f"{program}: {text}", file=sys.stderr)

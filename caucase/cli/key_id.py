@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def parser() -> Parser:
     result.add_argument(
         "--backup", metavar="FILE", type=Path, nargs="+", action="extend", default=[], help="backups"
     )
+    result.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return result
 
 
@@ -42,15 +44,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print(options: argparse.Namespace) -> int:
+    if options.json:
+        document = {
+            "keys": [{"path": str(path), "key_id": _of_key(path)} for path in options.private_key],
+            "backups": [{"path": str(path), "key_ids": _of_backup(path)} for path in options.backup],
+        }
+        print(json.dumps(document, indent=2))
+        return EX_OK
     for path in options.private_key:
-        print(path, key_id(read_key(path).public_key()).hex())
+        print(path, _of_key(path))
     for path in options.backup:
-        with path.open("rb") as stream:
-            try:
-                identifiers = read_key_ids(stream)
-            except Malformed as error:
-                raise Malformed(f"{path}: {error.message}") from None
+        identifiers = _of_backup(path)
         print(path)
         for identifier in identifiers:
-            print(f"  {identifier.hex()}")
+            print(f"  {identifier}")
     return EX_OK
+
+
+def _of_key(path: Path) -> str:
+    return key_id(read_key(path).public_key()).hex()
+
+
+def _of_backup(path: Path) -> list[str]:
+    with path.open("rb") as stream:
+        try:
+            return [identifier.hex() for identifier in read_key_ids(stream)]
+        except Malformed as error:
+            raise Malformed(f"{path}: {error.message}", error.hint) from None

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from caucase import clock
 from caucase.cli.common import EX_OK, Parser, run
+from caucase.cli.defaults import client_config, where
 from caucase.client import Client
 from caucase.core.trust import updated_trust
 from caucase.errors import Untrusted
@@ -21,14 +22,23 @@ def parser() -> Parser:
         PROGRAM, "Check that a caucase server hands out the same CA certificate over HTTP and over HTTPS."
     )
     result.add_argument(
-        "ca_url", metavar="URL", help="the server's HTTP address, for example http://ca.example.com:8009"
+        "ca_url",
+        metavar="URL",
+        nargs="?",
+        help="the server's HTTP address, for example http://ca.example.com:8009 [that of client.yaml]",
     )
     return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit code."""
-    return run(PROGRAM, lambda: _probe(parser().parse_args(argv).ca_url))
+    return run(PROGRAM, lambda: _probe(_ca_url(argv)))
+
+
+def _ca_url(argv: Sequence[str] | None) -> str:
+    line = parser()
+    given: str | None = line.parse_args(argv).ca_url
+    return given or client_config().ca_url or line.error(f"URL is needed; or write ca_url into {where()}")
 
 
 def _probe(ca_url: str) -> int:

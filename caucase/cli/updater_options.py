@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from caucase.cli.common import Parser, days, key_bits
+from caucase.cli.defaults import client_config, where
 from caucase.config.updater import UpdaterConfig
 from caucase.core.keys import KeyType
 
@@ -67,6 +68,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options, checked together; exits with 1 and one sentence if they are wrong."""
     result = parser()
     options = result.parse_args(argv)
+    if options.config is None and options.ca_url is None:
+        options.ca_url = client_config().ca_url
     given = [name for name in _FLAGS if getattr(options, name) is not None]
     if options.config is not None and given:
         result.error(f"{_flag(given[0])} and --config do not go together: it is a key of the YAML file")
@@ -75,7 +78,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if options.config is None:
         missing = [_flag(name) for name in _REQUIRED if name not in given]
         if missing:
-            result.error(f"{', '.join(missing)} must be given, or --config")
+            instead = f" (or ca_url in {where()})" if "--ca-url" in missing else ""
+            result.error(f"{', '.join(missing)} must be given{instead}, or --config")
         if options.deploy:
             result.error("--deploy needs --config, with what to install where")
         for name in ("csr", "key"):
@@ -112,7 +116,7 @@ def from_flags(options: argparse.Namespace) -> UpdaterConfig:
 
 
 def _add_flags(group: argparse._ActionsContainer) -> None:
-    group.add_argument("--ca-url", metavar="URL", help="the server's HTTP address")
+    group.add_argument("--ca-url", metavar="URL", help="the server's HTTP address [that of client.yaml]")
     for flag, what in (
         ("--cas-ca", "CA certificates of services"),
         ("--ca", "CA certificates for this mode; for services the same as --cas-ca"),

@@ -120,7 +120,8 @@ class Client:
                 raise
             if require_https_ca:
                 raise Untrusted(
-                    "The server does not publish its HTTPS CA, so its HTTPS certificate cannot be verified."
+                    "The server does not publish its HTTPS CA, so its HTTPS certificate cannot be verified.",
+                    "One of caucase 0.9 does not; without --require-https-ca it is used unverified, with a warning.",
                 ) from None
             context = unverified_context(url.netloc.host, user_key)
         else:
@@ -164,7 +165,11 @@ class Client:
         return answer.location
 
     def get_csr(self, csr_id: str) -> x509.CertificateSigningRequest:
-        return _parsed(self._get(f"csr/{_checked_id(csr_id)}"), load_request)
+        return _parsed(self._request(csr_id), load_request)
+
+    def get_csr_pem(self, csr_id: str) -> bytes:
+        """Likewise, as its sender wrote it: not checked."""
+        return self._request(csr_id).body
 
     def get_crt(self, csr_id: str) -> x509.Certificate:
         """The certificate made for a request; StillPending while that waits, NotFound when there is none.
@@ -261,8 +266,14 @@ class Client:
     def _user(self) -> Transport:
         """The transport, for what only users may do."""
         if not self._is_user:
-            raise NotAuthenticated("This needs the key and certificate of a user.")
+            raise NotAuthenticated(
+                "This needs the key and certificate of a user.",
+                "Give a file with both, --user-key or user_key.",
+            )
         return self._transport
+
+    def _request(self, csr_id: str) -> Answer:
+        return self._get(f"csr/{_checked_id(csr_id)}")
 
     def _path(self, rest: str) -> str:
         return f"/{self.mode.context}/{rest}"
@@ -320,7 +331,10 @@ def _pending(item: object) -> PendingRequest:
 
 def _checked_id(csr_id: str) -> str:
     if not _ID.fullmatch(csr_id):
-        raise Malformed(f"{csr_id!r} is no id of a request: those are numbers.")
+        raise Malformed(
+            f"{csr_id!r} is no id of a request: those are numbers.",
+            "It is what --send-csr prints, and the first column of --list-csr.",
+        )
     return csr_id
 
 

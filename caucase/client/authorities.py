@@ -31,6 +31,10 @@ from caucase.errors import Malformed, Untrusted
 
 _CA_LIMIT = 1024 * 1024  # bytes of one file: hundreds of CA certificates, and an authority has two
 _DAMAGED = "Remove the damaged certificate, or put back the whole."
+_OTHER_SERVER = (
+    "Is it the server of that CA? If it was set up anew, ask whoever runs it, and then remove the files with its "
+    "former CA certificates."
+)
 _BEGIN = re.compile(rb"-----BEGIN " + CERTIFICATE.encode("ascii") + rb"-----")
 
 
@@ -103,7 +107,10 @@ def fetch_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certific
         name = _issuer(crl, trusted)
         if name is None:
             if authority_key_id(crl) in known_ids:
-                raise Untrusted("A revocation list is not signed by the CA that it names.")
+                raise Untrusted(
+                    "A revocation list is not signed by the CA that it names.",
+                    "Nothing was changed here. Tell whoever runs the CA: it is damaged, or somebody is in between.",
+                )
             continue  # of a CA that was before our time
         if name in current and _age(crl) < _age(current[name]):
             raise Untrusted(
@@ -113,14 +120,16 @@ def fetch_lists(client: Client, files: PemFiles, trusted: Sequence[x509.Certific
             )
         current[name] = crl
     if not current:
-        raise Untrusted("The server has no revocation list of a CA that is trusted here.")
+        raise Untrusted("The server has no revocation list of a CA that is trusted here.", _OTHER_SERVER)
     return {name.hex(): dump_pem(crl) for name, crl in sorted(current.items())}
 
 
 def check_issued(certificate: x509.Certificate, trusted: Iterable[x509.Certificate]) -> None:
     """Untrusted unless one of the trusted CAs signed it: HTTP alone proves nothing."""
     if not any(is_signed_by(certificate, ca) for ca in trusted):
-        raise Untrusted("The certificate that the server sent is not signed by a CA that is trusted here.")
+        raise Untrusted(
+            "The certificate that the server sent is not signed by a CA that is trusted here.", _OTHER_SERVER
+        )
 
 
 def _issuer(crl: x509.CertificateRevocationList, trusted: Iterable[x509.Certificate]) -> KeyId | None:

@@ -59,13 +59,18 @@ def load_pair(crt_path: Path, key_path: Path) -> KeyPair:
     if _key_blocks(crt_data):
         key_path = crt_path
     elif key_path == crt_path:
-        raise Malformed(f"{crt_path}: there is no private key beside the certificate.")
+        raise Malformed(
+            f"{crt_path}: there is no private key beside the certificate.", "Name a file that holds both."
+        )
     with _about(key_path):
         key = load_private_key(_read(key_path))
     if not _match(certificate, key):
         interrupted = _interrupted(key_path, certificate)
         if interrupted is None:
-            raise Malformed(f"The key in {key_path} is not that of the certificate in {crt_path}.")
+            raise Malformed(
+                f"The key in {key_path} is not that of the certificate in {crt_path}.",
+                "Name two files that belong together; caucase-key-id --private-key tells keys apart.",
+            )
         key = interrupted
         _put_key(key_path, key)
     return KeyPair(certificate=certificate, key=key, crt_path=crt_path, key_path=key_path)
@@ -129,7 +134,10 @@ def save_certificate(path: Path, certificate: x509.Certificate) -> None:
             f"{path}: there is another certificate already.", "Name a file that holds the key alone."
         )
     if not _match(certificate, key):
-        raise Malformed(f"{path}: the key is not the one that the certificate is for.")
+        raise Malformed(
+            f"{path}: the key is not the one that the certificate is for.",
+            "Name the file with the key of that request, or a file that does not exist yet.",
+        )
     write_atomic(path, _joined(data, dump_pem(certificate)))
 
 

@@ -47,7 +47,10 @@ def renewed(
 def check_key(certificate: x509.Certificate, key: PrivateKey) -> None:
     """Untrusted if a certificate that the server sent is for another key."""
     if spki(public_key(certificate)) != spki(key.public_key()):
-        raise Untrusted("The certificate that the server sent is not for the key that it was asked for.")
+        raise Untrusted(
+            "The certificate that the server sent is not for the key that it was asked for.",
+            "Nothing was changed here. Tell whoever runs the CA: it is damaged, or somebody is in between.",
+        )
 
 
 def renew_in_place(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from caucase.core.keys import KeyType, PrivateKey, PublicKey, key_type
+from caucase.host.progress import counting_seconds
 
 
 def successor_key(old: PublicKey, *, rsa_bits: int) -> PrivateKey:
@@ -10,4 +11,5 @@ def successor_key(old: PublicKey, *, rsa_bits: int) -> PrivateKey:
     kind = key_type(old)
     if kind.algorithm == "rsa":
         kind = KeyType.parse(f"rsa:{rsa_bits}")
-    return kind.generate()
+    with counting_seconds(f"Making a key ({kind})"):
+        return kind.generate()

@@ -59,6 +59,7 @@ def _context(host: str, user_key: Path | None) -> ssl.SSLContext:
             context.load_cert_chain(user_key)
         except ssl.SSLError as error:
             raise Malformed(
-                f"{user_key}: OpenSSL cannot use this key and certificate ({error.reason})."
+                f"{user_key}: OpenSSL cannot use this key and certificate ({error.reason}).",
+                "Is the file whole, and the key RSA of 2048 bits or more, or EC?",
             ) from None
     return context

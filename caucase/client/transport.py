@@ -29,6 +29,7 @@ from caucase.errors import (
     Unreachable,
     Untrusted,
 )
+from caucase.host.progress import counting_seconds, progress
 
 CONNECT_SECONDS = 10.0
 # Between two parts of an answer: signing waits for the disk, and a busy server for its turn.
@@ -50,14 +51,17 @@ _REFUSALS = {
         "The server did not accept the user's certificate.",
         "Is it a user's certificate of this server, still valid and not revoked?",
     ),
-    403: ("The server does not allow this.", ""),
+    403: ("The server does not allow this.", "Ask whoever runs it, or what stands in front of it."),
     404: (
         "The server knows no such thing.",
         "Is the URL right, and the id? What was rejected or decided is gone.",
     ),
     408: ("The request did not reach the server in time.", "Is the network slow, or the server busy?"),
-    409: ("This was done already: it is revoked, or there is a request with the same key.", ""),
-    413: ("The server finds this too large.", ""),
+    409: (
+        "This was done already: it is revoked, or there is a request with the same key.",
+        "If a certificate is to be asked for, make a new key: caucase-rerequest does.",
+    ),
+    413: ("The server finds this too large.", "Ask for less: fewer names, for example."),
     429: ("The server has too many connections from this address.", "Try again a little later."),
     500: ("The server failed.", "Its journal says why: journalctl -u caucased."),
     503: ("The server is not ready.", "Its journal says why: journalctl -u caucased."),
@@ -66,6 +70,8 @@ _REFUSALS = {
         "Have a user sign or reject some of them, then send this one again.",
     ),
 }
+
+_NO_REFUSAL = "Is it really caucased that answers there?"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,7 @@ class BaseUrl:
         try:
             parts = urlsplit(text)
             if "://" not in text:
-                raise Malformed("it does not start with http://.")
+                raise Malformed("it does not start with http://.", _URL_HINT)
             netloc = NetLoc.parse(parts.netloc)
         except (ValueError, Malformed) as error:
             reason = error.message if isinstance(error, CaucaseError) else "it cannot be read."
@@ -153,7 +159,8 @@ class Transport:
         if content_type:
             headers["Content-Type"] = content_type
         try:
-            response = self._open(method, path, body, headers)
+            with counting_seconds(f"Waiting for {self.url}"):
+                response = self._open(method, path, body, headers)
             try:
                 if not 200 <= response.status < 300:
                     _refused(response.status, response.read(_ERROR_LIMIT))
@@ -198,11 +205,17 @@ class Transport:
 
     def _read(self, response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes:
         content = bytearray()
-        # To its very end: only there urllib3 notices that it was shorter than announced.
-        while part := response.read(_PART):
-            content += part
-            if len(content) > limit:
-                raise TooLarge(f"The answer of {self.url} is larger than {limit} bytes.")
+        announced = response.headers.get("Content-Length", "")
+        with progress(f"Fetching from {self.url}", int(announced) if announced.isdecimal() else 0) as bar:
+            # To its very end: only there urllib3 notices that it was shorter than announced.
+            while part := response.read(_PART):
+                content += part
+                bar.add(len(part))
+                if len(content) > limit:
+                    raise TooLarge(
+                        f"The answer of {self.url} is larger than {limit} bytes.",
+                        "Is it really caucased that answers there?",
+                    )
         return bytes(content)
 
     def _no_answer(self, error: HTTPError) -> NoReturn:
@@ -258,7 +271,7 @@ def _refused(status: int, body: bytes) -> NoReturn:
     if 300 <= status < 400:
         message, hint = f"The server answered {status}: it is elsewhere.", "Give the URL at which it is."
     else:
-        message, hint = _REFUSALS.get(status, (f"The server answered {status}.", ""))
+        message, hint = _REFUSALS.get(status, (f"The server answered {status}.", _NO_REFUSAL))
     if detail and not detail.startswith("<"):  # a page of some proxy is no sentence
         message = f"The server refused with {status}: {detail.rstrip('.')}."
     raise ServerRefused(message, hint, status=status, detail=detail)

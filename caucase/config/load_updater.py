@@ -34,7 +34,10 @@ def load_updater_config(path: Path, *, directory: Path | None = None) -> Updater
     """
     reading = Reading()
     if not _NAME.fullmatch(path.stem):
-        raise ConfigError(f"{path}: the file's name, without its ending, cannot be that of a unit's instance")
+        raise ConfigError(
+            f"{path}: the file's name, without its ending, cannot be that of a unit's instance",
+            "Rename it, to www.yaml for example: letters, digits and : _ . - are possible.",
+        )
     if (root := read_mapping(path)) is not None:
         reading.take_mapping(path, root, SETTINGS)
     if "ca_url" not in reading.places:

@@ -21,7 +21,7 @@ from caucase.core.backup.header import IV_SIZE
 from caucase.core.x509 import KeyId, key_id
 from caucase.errors import CaucaseError
 from caucase.host.events import Audit
-from caucase.host.progress import Progress
+from caucase.host.progress import progress
 from caucase.host.secrecy import check_folder
 from caucase.host.staging import staged_file
 from caucase.store import Database, Transaction, snapshot
@@ -153,14 +153,11 @@ def _write(
     file: BinaryIO, fresh: Secrets, entries: Sequence[KeyEntry], transaction: Transaction, now: datetime
 ) -> None:
     writer = Writer(file, fresh, entries, iv=secrets.token_bytes(IV_SIZE))
-    progress = Progress("Backup", snapshot.size_estimate(transaction))
-    try:
+    with progress("Backup", snapshot.size_estimate(transaction)) as bar:
         for batch in _batches(snapshot.dump(transaction, taken_at=int(now.timestamp()))):
             writer.write(batch)
-            progress.add(len(batch))
+            bar.add(len(batch))
         writer.close()
-    finally:
-        progress.end()
 
 
 def _batches(lines: Iterator[bytes]) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from caucase.core.x509 import dump_pem, load_crl_der, load_crls
 from caucase.errors import CaucaseError, Malformed, NotFound
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller
+from caucase.host.progress import counting_seconds
 from caucase.host.staging import publish, staging_folder
 
 # Keys and certificates: thousands of them.
@@ -56,7 +57,7 @@ def import_cas(
     found = candidates(material, now=clock(), period=period, allow_bad=allow_bad)
     if not found.signers:
         raise NotFound("No CA was imported.", " ".join(found.skipped))
-    with Appliance(audit) as appliance:
+    with counting_seconds("Importing"), Appliance(audit) as appliance:
         new = appliance.open(config).import_cas(found.signers)
     added = {signer.key_id for signer in new}
     return Imported(
@@ -73,7 +74,7 @@ def import_crls(paths: Sequence[Path], config: ServerConfig, *, audit: AuditSink
     """
     with as_caller():
         published = [one for path in paths for one in _lists(path)]
-    with Appliance(audit) as appliance:
+    with counting_seconds("Importing"), Appliance(audit) as appliance:
         appliance.open(config).import_lists(published)
     return sum(len(one) for one in published)
 
@@ -88,7 +89,9 @@ def export_cas(
     with Appliance(audit) as appliance:
         signers = tuple(appliance.open(config).export_cas())
     if not signers:
-        raise NotFound("There is no CA to export.")
+        raise NotFound(
+            "There is no CA to export.", "The server makes one when it starts; --import-ca adds one."
+        )
     content = b"".join(dump_pem(one.certificate) + dump_encrypted(one.key, passphrase) for one in signers)
     with as_caller(), staging_folder(path.absolute().parent) as folder:
         staged = folder / path.name
@@ -105,5 +108,7 @@ def _lists(path: Path) -> list[x509.CertificateRevocationList]:
     except CaucaseError as error:
         raise type(error)(f"{path}: {error.message}", error.hint) from None
     if not found:
-        raise Malformed(f"{path}: there is no PEM block '{CRL}'.")
+        raise Malformed(
+            f"{path}: there is no PEM block '{CRL}'.", "Name a file with a revocation list, in PEM or DER."
+        )
     return found

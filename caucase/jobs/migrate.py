@@ -12,6 +12,7 @@ from caucase.authority import AuditEvent, AuditSink, Authority, TakenOver, take_
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
 from caucase.host.owner import as_caller
+from caucase.host.progress import counting_seconds
 from caucase.host.staging import publish, staging_folder
 from caucase.store import Database, check_absent
 from caucase.store.legacy import read_database
@@ -25,9 +26,9 @@ def migrate(source: Path, config: ServerConfig, *, clock: Clock, audit: AuditSin
     """
     policy = policy_of(config)  # first of all: without a netloc there is nothing to do
     check_absent(config.db)
-    with as_caller():
+    with counting_seconds("Reading"), as_caller():
         legacy = read_database(source)
-    with staging_folder(config.db.absolute().parent) as folder:
+    with counting_seconds("Taking over"), staging_folder(config.db.absolute().parent) as folder:
         staged = folder / config.db.name
         with Database(staged) as database:
             result = take_over(database, legacy, policy, now=clock())

@@ -20,6 +20,8 @@ _LOGGER = logging.getLogger(__name__)
 # The peer's data is an SQL dump, which begins like any that sqlite3 makes.
 _LEGACY_MARK = b"BEGIN TRANSACTION;\0"
 
+_ANOTHER = "Name a backup that caucased or caucased-manage --backup has made."
+
 
 def load_payload(blocks: Iterator[bytes], path: Path, *, policy: Policy | None, now: datetime) -> datetime:
     """Make a database at ``path``, where none is, out of a backup's content; a moment at which the backup was not made
@@ -35,11 +37,11 @@ def load_payload(blocks: Iterator[bytes], path: Path, *, policy: Policy | None, 
         try:
             return datetime.fromtimestamp(head.taken_at, UTC)
         except (OverflowError, ValueError, OSError):
-            raise Malformed("The date in the backup is out of range.") from None
+            raise Malformed("The date in the backup is out of range.", _ANOTHER) from None
     if first.startswith(_LEGACY_MARK):
         with Database(path) as database:
             taken = take_over(database, read_dump(whole), policy, now=now)
         for sentence in taken.left_out:
             _LOGGER.warning("left out: %s", sentence)
         return taken.last_change
-    raise Malformed("What is in the backup is not a copy of a database of this program.")
+    raise Malformed("What is in the backup is not a copy of a database of this program.", _ANOTHER)

@@ -36,7 +36,7 @@ from caucase.core.netloc import NetLoc
 from caucase.core.x509 import KeyId, key_id, load_request, public_key, spki
 from caucase.errors import NotAcceptable
 from caucase.host.events import Audit, Named
-from caucase.host.progress import Progress
+from caucase.host.progress import counting_seconds, progress
 from caucase.host.staging import passing_folder, publish, staging_folder
 from caucase.jobs.payload import load_payload
 from caucase.store import Database, check_absent, settings
@@ -131,32 +131,29 @@ def drill(backup: BinaryIO, key: PrivateKey, *, beside: Path, clock: Clock) -> D
     with passing_folder(size, beside=beside) as folder:
         staged = folder / "drill.sqlite"
         made_at = load_payload(_blocks(backup, key), staged, policy=None, now=clock())
-        with closing(Database(staged, create=False)) as database:
+        with (
+            closing(Database(staged, create=False)) as database,
+            counting_seconds("Looking at what was restored"),
+        ):
             examination = examine(database)
     return Drill(made_at=made_at, age=clock() - made_at, key_ids=key_ids, examination=examination)
 
 
 def _verify(backup: BinaryIO, key: PrivateKey) -> None:
     """Malformed unless it is authentic from its first byte to its last."""
-    progress = Progress("Verifying", backup.seek(0, os.SEEK_END))
-    try:
+    with progress("Verifying", backup.seek(0, os.SEEK_END)) as bar:
         backup.seek(0)
         for block in read_blocks(backup, key):
-            progress.add(len(block))
-    finally:
-        progress.end()
+            bar.add(len(block))
 
 
 def _blocks(backup: BinaryIO, key: PrivateKey) -> Iterator[bytes]:
     """The content, from its beginning. It was verified, and still is: the file may be another by now."""
-    progress = Progress("Restoring", backup.seek(0, os.SEEK_END))
-    try:
+    with progress("Restoring", backup.seek(0, os.SEEK_END)) as bar:
         backup.seek(0)
         for block in read_blocks(backup, key):
             yield block
-            progress.add(len(block))
-    finally:
-        progress.end()
+            bar.add(len(block))
 
 
 def _with_netloc(config: ServerConfig, database: Database) -> ServerConfig:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from caucase.authority import Authority, examine, verify
+from caucase.authority import Authority, examine, record_size, verify
 from caucase.core.record import Entry, Kind
 from caucase.core.x509 import KeyId, Serial
 from caucase.store import Database, record
@@ -58,6 +58,15 @@ def test_it_is_whole_before(chained: Path) -> None:
         assert verdict(connection) == ""
         (state, _) = verify(connection)
         assert (state.first, state.entries, state.head.number) == (3, 10, 12)
+
+
+def test_it_is_told_how_far_the_check_is(chained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("caucase.authority.record._NOTED", 2)
+    told: list[int] = []
+    with tampered(chained) as connection:
+        verify(connection, note=told.append)
+        assert sum(told) == record_size(connection) == 10
+    assert told == [2] * 5
 
 
 @given(

@@ -204,7 +204,7 @@ def test_no_list(folder: Path, name: str) -> None:
         (["--check", "--export-ca", "x"], "not allowed together: --export-ca, --check"),
         (["--import-crl", "list.pem", "--migrate", "x"], "not allowed together: --migrate, --import-crl"),
         (["--import-bad-ca"], "one of these is required"),
-        (["--check", "--json"], "--json goes with --status"),
+        (["--import-ca", "x", "--json"], "--json goes with --status, --drill, --check, --verify-record"),
         (["--status", "--keep", "3"], "--keep goes with --backup"),
         (["--export-ca", "x", "--import-bad-ca"], "--import-bad-ca goes with --import-ca"),
     ],

@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from caucase.store import Database
-from tests.server.harness import Server, running
 from tests.server.material import Made, make
 
-ROOT = Path(__file__).parents[2]
-CAUCASE = "import sys; from caucase.cli.caucase import main; sys.exit(main(sys.argv[1:]))"
-MANAGE = "import sys; from caucase.cli.manage import main; sys.exit(main(sys.argv[1:]))"
+from .desk import CAUCASE, MANAGE, ROOT, Desk, on_terminal, open_desk, run
+
 SCRIPT = re.compile(r"```python\n(.*?)```", re.DOTALL)
-
-
-def run(program: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
-@dataclass(kw_only=True)
-class Desk:
-    server: Server
-    folder: Path
-    user: Path
-
-    def caucase(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run(
-            CAUCASE, self.folder, "--ca-url", self.server.origin, "--user-key", str(self.user), *arguments
-        )
-
-    def lines(self, *arguments: str) -> list[list[str]]:
-        """The table without its head, its columns apart."""
-        done = self.caucase("--list-crt", *arguments)
-        assert done.returncode == 0, done.stderr
-        return [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()[1:]]
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    folder = tmp_path_factory.mktemp("list-crt")
-    with Database(folder / "caucase.sqlite") as database, running(folder) as server:
-        server.configure(database)
-        boss = make("boss")
-        user = boss.bundle(folder / "user.pem", server.client.become_user(boss.csr_pem))
-        made = Desk(server=server, folder=folder, user=user)
+    with open_desk(tmp_path_factory.mktemp("list-crt")) as made:
         for name in ("www", "mail\x1b[31m"):
-            server.client.issue(make(name).csr_pem, user)
+            made.server.client.issue(make(name).csr_pem, made.user)
         yield made
+
+
+def lines(desk: Desk, *arguments: str) -> list[list[str]]:
+    """The table without its head, its columns apart."""
+    done = desk.caucase("--list-crt", *arguments)
+    assert done.returncode == 0, done.stderr
+    return [re.split(r"\s{2,}", line) for line in done.stdout.splitlines()[1:]]
 
 
 def test_for_people(desk: Desk) -> None:
@@ -81,20 +47,32 @@ def test_for_people(desk: Desk) -> None:
 
 def test_for_programs(desk: Desk) -> None:
     done = desk.caucase("--list-crt", "--json", "--name", "WWW")
-    (line,) = done.stdout.splitlines()
-    assert json.loads(line)["subject"] == "CN=www"
-    assert desk.caucase("--list-crt", "--json", "--name", "nobody").stdout == ""
+    [found] = json.loads(done.stdout)["certificates"]
+    assert found["subject"] == "CN=www"
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["not_after"])
+    assert json.loads(desk.caucase("--list-crt", "--json").stdout)["certificates"][0] == found
+    nothing = desk.caucase("--list-crt", "--json", "--name", "nobody").stdout
+    assert json.loads(nothing) == {"certificates": []}
+
+
+def test_colours(desk: Desk) -> None:
+    shown = on_terminal(CAUCASE, desk.folder, *desk.options, "--list-crt", "--threshold", "94")
+    assert "\x1b[32mvalid\x1b[0m" in shown
+    assert re.search(r"\x1b\[33m20\d\d-\d\d-\d\d \d\d:\d\d\x1b\[0m", shown)  # ends soon
+    assert "\x1b[31m" not in shown  # which a certificate has in its name
+    plain = on_terminal(CAUCASE, desk.folder, *desk.options, "--list-crt", more={"NO_COLOR": "1"})
+    assert "\x1b" not in plain
 
 
 def test_users(desk: Desk) -> None:
-    ((_, subject, *_, how),) = desk.lines("--mode", "user")
+    ((_, subject, *_, how),) = lines(desk, "--mode", "user")
     assert (subject, how) == ("CN=boss", "automatic")
 
 
 def test_what_expires(desk: Desk) -> None:
-    assert len(desk.lines("--expiring", "94")) == 2
-    assert desk.lines("--expiring", "92") == []
-    assert len(desk.lines("--expiring", "94", "--name", "www")) == 1
+    assert len(lines(desk, "--expiring", "94")) == 2
+    assert lines(desk, "--expiring", "92") == []
+    assert len(lines(desk, "--expiring", "94", "--name", "www")) == 1
 
 
 def test_renewed_and_revoked(desk: Desk) -> None:
@@ -102,19 +80,19 @@ def test_renewed_and_revoked(desk: Desk) -> None:
     bundle = old.bundle(desk.folder / "cycle.pem", desk.server.client.issue(old.csr_pem, desk.user))
     done = desk.caucase("--threshold", "93", "--renew-crt", str(bundle), "-")
     assert done.returncode == 0, done.stderr
-    former, new = desk.lines("--name", "cycle")
+    former, new = lines(desk, "--name", "cycle")
     assert new[-1] == f"renewed from {former[0]}"
-    assert [line[0] for line in desk.lines("--name", "cycle", "--expiring", "94")] == [new[0]]
+    assert [line[0] for line in lines(desk, "--name", "cycle", "--expiring", "94")] == [new[0]]
     # As it is shown, so it is revoked.
     assert desk.caucase("--revoke-serial", new[0]).returncode == 0
-    assert [line[2] for line in desk.lines("--name", "cycle")] == ["valid", "REVOKED"]
-    assert desk.lines("--name", "cycle", "--expiring", "94") == []
+    assert [line[2] for line in lines(desk, "--name", "cycle")] == ["valid", "REVOKED"]
+    assert lines(desk, "--name", "cycle", "--expiring", "94") == []
 
 
 def test_page_after_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = desk.lines()
+    whole = lines(desk)
     monkeypatch.setattr("caucase.authority.record._SCAN", 1)  # in the server, which is of this process
-    assert desk.lines() == whole
+    assert lines(desk) == whole
 
 
 def test_nobody_else(desk: Desk) -> None:
@@ -157,6 +135,15 @@ def test_verified_by_both(desk: Desk) -> None:
     assert matched
     assert matched[1] == matched[2]
     assert cau.startswith("CAU: 1 entries, from 1 to 1, ")
+    told = json.loads(run(MANAGE, desk.folder, "--verify-record", "--json").stdout)["authorities"]
+    assert told[0] == {
+        "name": "cas",
+        "entries": int(matched[1]),
+        "first": 1,
+        "last": int(matched[2]),
+        "hash": matched[3],
+        "problem": None,
+    }
     other = script(desk.folder, "caucase.sqlite", "cas")
     assert (other.returncode, other.stdout) == (0, f"{matched[2]} {matched[3]}\n"), other.stderr
     assert script(desk.folder, "caucase.sqlite", "cas", "1").stdout.startswith("1 ")
@@ -176,6 +163,9 @@ def test_broken(desk: Desk, tmp_path: Path) -> None:
         "The record of CAS is broken: entry 2 is not what it was, or was not made after the one before."
     )
     assert second.startswith("CAU: 1 entries")
+    told = run(MANAGE, tmp_path, "--verify-record", "--json")
+    assert told.returncode == 1
+    assert [one["problem"] for one in json.loads(told.stdout)["authorities"]] == [first, None]
     other = script(tmp_path, "caucase.sqlite", "cas")
     assert (other.returncode, "entry 2" in other.stderr) == (1, True)
 

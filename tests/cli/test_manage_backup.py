@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ import pytest
 from caucase.cli.manage import main
 from caucase.core.keys import KeyType
 from caucase.core.x509 import dump_pem, dump_private_key, load_certificate
+from caucase.errors import EX_CONFIG
 from caucase.store import Database
 
 ROOT = Path(__file__).parents[2]
@@ -75,12 +77,21 @@ def test_a_day_of_disaster(home: Path) -> None:
     assert said == f"backups/{backup.name}: {backup.stat().st_size} bytes; 1 user can open it.\n"
 
     assert manage(home, *options, "--backup", "none", code=1).stderr.endswith(
-        "none: No such file or directory.\n"
+        "none: No such file or directory. Is the name right?\n"
     )
 
     said = manage(home, *options, "--drill", backup, "alice.key.pem").stdout
     assert "also by: nobody else." in said
     assert "All is well" in said
+    document = json.loads(manage(home, *options, "--drill", backup, "alice.key.pem", "--json").stdout)
+    own = document.pop("opened_by")
+    assert document.pop("key_ids") == [own]
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", document.pop("made_at"))
+    assert document.pop("problems") == []
+    assert [(one["name"], one["cas"], one["kept"]) for one in document.pop("authorities")] == [
+        ("cau", 1, 1), ("cas", 1, 0), ("https", 1, 0)
+    ]  # fmt: skip
+    assert document == {}
 
     refused = manage(
         home, *options, "--restore-backup", backup, "alice.key.pem", "new.csr.pem", "new.crt.pem", code=1
@@ -155,7 +166,8 @@ def test_mistakes(
     said = capfd.readouterr().err
     assert found == code
     assert re.search(sentence, said)
-    assert said.count("\n") == 1
+    # Mistakes of a configuration have a line each, and what to do about them another one.
+    assert said.count("\n") == (2 if code == EX_CONFIG else 1)
     assert sorted(home.iterdir()) == before
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .desk import environment
+
 MODULES = {
     "caucase": "caucase",
     "caucase-probe": "probe",
@@ -26,7 +27,7 @@ def run(folder: Path, command: str, *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(
         [sys.executable, "-c", program, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=environment(folder),
         capture_output=True,
         text=True,
         timeout=60,
@@ -100,3 +101,5 @@ def test_one_sentence_and_the_exit_code(
     assert "Traceback" not in done.stderr
     assert "defect" not in done.stderr
     assert done.stdout == ""
+    # What is wrong, and then what to do next.
+    assert re.search(r"([.?!]|\n)\s*[A-Z].*[.?]$", done.stderr.rstrip()), done.stderr

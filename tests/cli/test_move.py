@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -59,6 +60,11 @@ def test_migrate_and_check(home: Path, former: FormerDatabase, manage, capsys) -
     assert lines
     assert all(line.startswith(("ok   ", "note ")) for line in lines)
 
+    assert manage("--check", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert [f"{one['verdict']:<5} {one['what']}" for one in document["findings"]] == lines
+
     assert manage("--migrate", old) == 1
     assert "already" in capsys.readouterr().err
 
@@ -66,6 +72,12 @@ def test_migrate_and_check(home: Path, former: FormerDatabase, manage, capsys) -
 def test_check_fails_if_something_is_wrong(home: Path, manage, capsys) -> None:
     assert manage("--check") == 1
     assert "WRONG database: There is no database" in capsys.readouterr().out
+    assert manage("--check", "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is False
+    assert [one["what"][:28] for one in document["findings"] if one["verdict"] == "wrong"] == [
+        "database: There is no databa"
+    ]
     assert list((home / "state").iterdir()) == []
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from caucase.config import installed
+from caucase.config import client_schema, installed
 from caucase.config.load import load_server_config
+from caucase.config.load_client import load_client_config
 from caucase.config.load_updater import load_updater_config
 from caucase.config.schema import OPTIONS, ServerConfig
 from caucase.config.updater_schema import INSTALL_SETTINGS, SETTINGS
@@ -71,6 +72,7 @@ def test_every_page_that_is_referred_to_exists(page: str) -> None:
         ("caucased.yaml.5", OPTIONS),
         ("caucase-updater.yaml.5", SETTINGS),
         ("caucase-updater.yaml.5", INSTALL_SETTINGS),
+        ("caucase-client.yaml.5", client_schema.SETTINGS),
     ],
 )
 def test_every_key_is_in_the_manual(page: str, keys: Mapping[str, object]) -> None:
@@ -78,13 +80,28 @@ def test_every_key_is_in_the_manual(page: str, keys: Mapping[str, object]) -> No
     assert [key for key in keys if not re.search(rf"^{key}$", text, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize(("which", "name"), [("server", "caucased.yaml"), ("updater", "updater.yaml")])
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [("server", "caucased.yaml"), ("updater", "updater.yaml"), ("client", "client.yaml")],
+)
 def test_the_examples_have_every_key_with_its_default(which: str, name: str) -> None:
     script = ROOT / "scripts" / "example-configuration"
     made = subprocess.run(
         [sys.executable, script, which], env={"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, check=True
     ).stdout
     assert (ROOT / "etc" / name).read_bytes() == made
+
+
+def test_the_client_example_changes_nothing_and_uncommented_it_is_valid(tmp_path: Path) -> None:
+    text = (ROOT / "etc" / "client.yaml").read_text()
+    file = tmp_path / "client.yaml"
+    file.write_text(text)
+    assert load_client_config([file], data_folder=tmp_path) == load_client_config([], data_folder=tmp_path)
+    file.write_text(re.sub(r"^#([a-z_]+:)", r"\1", text, flags=re.MULTILINE))
+    config = load_client_config([file], data_folder=tmp_path)
+    assert config.ca_url == "http://ca.example.com:8009"
+    assert config.user_key == Path("~/.config/caucase/me.pem").expanduser()
+    assert config.crl == Path("~/.local/share/caucase/cas.crl.pem").expanduser()
 
 
 def test_the_updater_example_is_valid_when_uncommented(tmp_path: Path) -> None:

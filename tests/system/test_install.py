@@ -64,6 +64,14 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
     assert "CN=alice" in fresh.run(f"{console}/requests --cert {alice}")
     assert "The authority and its life" in fresh.run(f"{console}/")
     fresh.run(f"{console}/static/console.css --output /dev/null")
+    # With two lines in the example that is installed, the rest of the command line follows.
+    fresh.run(
+        f"sed -i 's|^#ca_url: .*|ca_url: {URL}|; s|^#user_key: .*|user_key: {alice}|' /etc/caucase/client.yaml"
+    )
+    fresh.run(f"cd && {request('mail')} && caucase --send-csr mail.csr.pem | cut -d ' ' -f 1 >id")
+    assert "DNS:mail.example.com" in fresh.run("cd / && caucase --list-csr")
+    assert "CN=mail" in fresh.run("caucase --show-csr $(cat /root/id)")
+    fresh.run("caucase-probe")
     # As root made it, the server's files are the server's.
     assert fresh.run("find /var/lib/caucased ! -user caucase") == ""
     assert fresh.run("systemctl --failed --quiet --no-legend") == ""

@@ -16,8 +16,8 @@ class Action:
     ``key`` is what its option is called in the parsed arguments. ``add`` puts that option into the group of
     actions, of which one is required, and options that go with it into the parser. ``run`` does it and returns
     the exit status; it raises what a person can understand as CaucaseError or OSError. ``takes``: keys of actions
-    that it does itself when they are asked for too. ``extras``: options of the parser that go with it alone, by what
-    they are called in the parsed arguments.
+    that it does itself when they are asked for too. ``extras``: options of the parser that go with it and not with all
+    others, by what they are called in the parsed arguments.
     """
 
     key: str
@@ -31,8 +31,12 @@ class Action:
         return _is_given(options, self.key)
 
     def given_extras(self, options: argparse.Namespace) -> list[str]:
-        """The flags that were given of those that go with it alone."""
+        """The flags that were given of those that go with it."""
         return [flag for key, flag in self.extras.items() if _is_given(options, key)]
+
+
+JSON = {"json": "--json"}
+"""The extra of actions that list something."""
 
 
 def _is_given(options: argparse.Namespace, key: str) -> bool:

@@ -23,7 +23,7 @@ from caucase.cli.manage import (
     status,
     verify_record,
 )
-from caucase.cli.manage.action import Action
+from caucase.cli.manage.action import JSON, Action
 from caucase.config import installed
 from caucase.config.flags import add_options, given
 from caucase.config.load import load_server_config
@@ -75,6 +75,8 @@ def parser() -> Parser:
     group = result.add_argument_group("actions")
     for action in ACTIONS:
         action.add(group, result)
+    for flag in JSON.values():
+        result.add_argument(flag, action="store_true", help=f"with {_those_with(flag)}: one JSON document")
     return result
 
 
@@ -88,10 +90,16 @@ def chosen(parser: Parser, options: argparse.Namespace) -> Action:
     if len(alone) != 1:
         flags = ", ".join("--" + action.key.replace("_", "-") for action in (alone or ACTIONS))
         parser.error(f"not allowed together: {flags}" if alone else f"one of these is required: {flags}")
-    for action in ACTIONS:
-        if action is not alone[0] and (extras := action.given_extras(options)):
-            parser.error(f"{extras[0]} goes with --{action.key.replace('_', '-')}")
+    given_extras = {flag for action in ACTIONS for flag in action.given_extras(options)}
+    for flag in sorted(given_extras - set(alone[0].extras.values())):
+        parser.error(f"{flag} goes with {_those_with(flag)}")
     return alone[0]
+
+
+def _those_with(flag: str) -> str:
+    return ", ".join(
+        f"--{action.key.replace('_', '-')}" for action in ACTIONS if flag in action.extras.values()
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

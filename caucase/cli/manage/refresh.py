@@ -9,6 +9,7 @@ from caucase.cli.common import EX_OK
 from caucase.cli.manage.action import Action
 from caucase.config.schema import ServerConfig
 from caucase.host.events import Audit
+from caucase.host.progress import counting_seconds
 from caucase.jobs.refresh import Outcome, refresh
 
 _NAMES = (
@@ -29,7 +30,9 @@ def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) 
 
 def _run(_options: argparse.Namespace, config: ServerConfig) -> int:
     # A server that nobody has configured yet is no failure of the timer: it says so itself, to who asks.
-    print(_sentence(refresh(config, Audit())))
+    with counting_seconds("Making what is due"):
+        outcome = refresh(config, Audit())
+    print(_sentence(outcome))
     return EX_OK
 
 

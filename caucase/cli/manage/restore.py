@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 
 from caucase import clock
-from caucase.cli.manage.action import Action
+from caucase.cli.manage.action import JSON, Action
 from caucase.cli.manage.passphrase import ask
 from caucase.client.keyfiles import save_certificate
 from caucase.config.schema import ServerConfig
+from caucase.core import iso8601
 from caucase.core.keys import PrivateKey
 from caucase.core.material import read_material
 from caucase.core.pem import PEM_LIMIT
@@ -86,8 +89,32 @@ def _drill(options: argparse.Namespace, config: ServerConfig) -> int:
         backup = backup_path.open("rb")
     with backup:
         result = drill(backup, key, beside=config.db.absolute().parent, clock=clock.now)
-    _report(result, key)
+    if options.json:
+        print(json.dumps(_document(result, key), indent=2))
+    else:
+        _report(result, key)
     return 1 if result.examination.problems else 0
+
+
+def _document(result: Drill, key: PrivateKey) -> dict[str, Any]:
+    """The keys stay; they are described in docs/disaster.md."""
+    return {
+        "made_at": iso8601.dump(result.made_at),
+        "opened_by": key_id(key.public_key()).hex(),
+        "key_ids": [identifier.hex() for identifier in result.key_ids],
+        "authorities": [
+            {
+                "name": content.name.value,
+                "cas": content.cas,
+                "pending": content.pending,
+                "kept": content.signed,
+                "revoked": content.revoked,
+                "list_number": content.list_number,
+            }
+            for content in result.examination.contents
+        ],
+        "problems": list(result.examination.problems),
+    }
 
 
 def _report(result: Drill, key: PrivateKey) -> None:
@@ -116,16 +143,19 @@ def _age(seconds: float) -> str:
 def _read_key(path: Path) -> PrivateKey:
     keys = read_material(str(path), read_limited(path, PEM_LIMIT), ask).keys
     if len(keys) != 1:
-        raise Malformed(f"{path}: exactly one private key is expected here, and there are {len(keys)}.")
+        raise Malformed(
+            f"{path}: exactly one private key is expected here, and there are {len(keys)}.",
+            "Name the file of the user's key; caucase-key-id --backup BACKUP says which keys open it.",
+        )
     return keys[0].key
 
 
 def _read_lists(path: Path) -> Sequence[x509.CertificateRevocationList]:
     lists = load_crls(read_limited(path, _LIST_LIMIT))
     if not lists:
-        raise Malformed(f"{path}: there is no revocation list in it.")
+        raise Malformed(f"{path}: there is no revocation list in it.", "Name a file with one, in PEM.")
     return lists
 
 
 RESTORE = Action(key="restore_backup", add=_add_restore, run=_restore, takes=frozenset({"import_crl"}))
-DRILL = Action(key="drill", add=_add_drill, run=_drill)
+DRILL = Action(key="drill", add=_add_drill, run=_drill, extras=JSON)

@@ -16,6 +16,7 @@ from caucase.core.x509 import load_certificate
 from caucase.host.events import Audit
 from caucase.host.files import read_limited
 from caucase.host.owner import as_caller
+from caucase.host.progress import counting_seconds
 
 
 def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     csr_path, crt_path = options.sign_user_csr
     with as_caller():
         csr_pem = read_limited(csr_path, PEM_LIMIT)
-    with Appliance(Audit()) as appliance:
+    with counting_seconds("Making what is missing, and signing"), Appliance(Audit()) as appliance:
         authority = appliance.configure(config)
         certificate = authority.users.requests.approve(csr_pem, by=Principal.local(os.getuid()))
     with as_caller():

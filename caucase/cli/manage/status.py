@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,9 @@ from caucase import clock
 from caucase.appliance import look
 from caucase.authority import CaStatus, ContextName, ContextStatus, Status
 from caucase.cli.common import EX_OK
-from caucase.cli.manage.action import Action
-from caucase.cli.table import table
+from caucase.cli.manage.action import JSON, Action
+from caucase.cli.table import Cell, table
+from caucase.cli.terminal import Colour, Painted, has_colours
 from caucase.cli.timeline import Row, draw
 from caucase.config.schema import ServerConfig
 from caucase.core import iso8601
@@ -31,14 +33,13 @@ _HEADINGS = ("WHAT", "STATE", "UNTIL", "NEXT")
 _DATE = "%Y-%m-%d %H:%M"
 
 
-def _add(actions: argparse._ActionsContainer, parser: argparse.ArgumentParser) -> None:
+def _add(actions: argparse._ActionsContainer, _parser: argparse.ArgumentParser) -> None:
     actions.add_argument(
         "--status",
         action="store_true",
         help="what there is, what is next, and when: CA certificates, revocation lists, the server's HTTPS "
         "certificate, users; changes nothing",
     )
-    parser.add_argument("--json", action="store_true", help="with --status: as a JSON document")
 
 
 def _run(options: argparse.Namespace, config: ServerConfig) -> int:
@@ -48,12 +49,12 @@ def _run(options: argparse.Namespace, config: ServerConfig) -> int:
     if options.json:
         print(json.dumps(document(status) | {"backups": backups_document(backups)}, indent=2))
     else:
-        lines = text(status, width=shutil.get_terminal_size().columns)
+        lines = text(status, width=shutil.get_terminal_size().columns, colours=has_colours(sys.stdout))
         print("\n".join([*lines, "", str(backups)]))
     return EX_OK
 
 
-ACTION = Action(key="status", add=_add, run=_run, extras={"json": "--json"})
+ACTION = Action(key="status", add=_add, run=_run, extras=JSON)
 
 
 # For machines
@@ -138,7 +139,7 @@ def _context_document(context: ContextStatus) -> dict[str, Any]:
 # For people
 
 
-def text(status: Status, *, width: int) -> list[str]:
+def text(status: Status, *, width: int, colours: bool = False) -> list[str]:
     """A head line, the timeline in ``width`` columns, and a table."""
     bars = [
         Row(label=f"{context.name.upper()} ca {number}", spans=ca.spans)
@@ -151,11 +152,11 @@ def text(status: Status, *, width: int) -> list[str]:
         "",
         *draw(bars, now=status.now, width=width),
         "",
-        *table([_HEADINGS, *_lines(status)]),
+        *table([_HEADINGS, *_lines(status)], colours=colours),
     ]
 
 
-def _lines(status: Status) -> Iterator[tuple[str, str, str, str]]:
+def _lines(status: Status) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     for context in status.contexts:
         yield from _context_lines(context, status.now)
     if status.https_not_after is None:
@@ -170,13 +171,13 @@ def _lines(status: Status) -> Iterator[tuple[str, str, str, str]]:
     for user in status.users:
         yield (
             f"user {escape(user.subject, 40)}",
-            "valid",
+            Painted("valid", Colour.GREEN),
             f"{user.not_after:{_DATE}}",
             "renewed by its holder",
         )
 
 
-def _context_lines(context: ContextStatus, now: datetime) -> Iterator[tuple[str, str, str, str]]:
+def _context_lines(context: ContextStatus, now: datetime) -> Iterator[tuple[Cell, Cell, Cell, Cell]]:
     name = context.name.upper()
     numbers = {ca.key_id: number for number, ca in enumerate(context.cas, 1)}
     for ca in context.cas:
@@ -190,7 +191,7 @@ def _context_lines(context: ContextStatus, now: datetime) -> Iterator[tuple[str,
     for row in context.lists:
         yield (
             f"{name} list of ca {numbers[row.issuer]}",
-            f"{_validity(row.next_update, now)}, number {row.number}",
+            _validity(row.next_update, now, f", number {row.number}"),
             f"{row.next_update:{_DATE}}",
             _due("made again", row.refresh_due, now),
         )
@@ -199,14 +200,16 @@ def _context_lines(context: ContextStatus, now: datetime) -> Iterator[tuple[str,
         yield f"{name} requests", waiting, "", "a user signs or rejects" if context.pending else ""
 
 
-def _validity(end: datetime, now: datetime) -> str:
-    return "valid" if now <= end else "EXPIRED"
+def _validity(end: datetime, now: datetime, more: str = "") -> Cell:
+    return Painted(f"valid{more}", Colour.GREEN) if now <= end else Painted(f"EXPIRED{more}", Colour.RED)
 
 
-def _due(what: str, due: datetime | None, now: datetime) -> str:
+def _due(what: str, due: datetime | None, now: datetime) -> Cell:
     if due is None:
-        return f"{what} now"
-    return f"{what} {due:{_DATE}}" if now < due else f"{what} now: due since {due:{_DATE}}"
+        return Painted(f"{what} now", Colour.YELLOW)
+    if now < due:
+        return f"{what} {due:{_DATE}}"
+    return Painted(f"{what} now: due since {due:{_DATE}}", Colour.YELLOW)
 
 
 def _next_phase(ca: CaStatus, now: datetime) -> str:

@@ -56,7 +56,7 @@ def ownerships(entries: Sequence[Installed]) -> list[Ownership]:
         for entry in entries
     ]
     if unknown:
-        raise ConfigError("\n".join(unknown))
+        raise ConfigError("\n".join(unknown), "Correct owner or group, or make the account with adduser.")
     return found
 
 

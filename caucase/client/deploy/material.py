@@ -37,6 +37,8 @@ from caucase.host.places import Place, place
 _CA_LIMIT = 1024 * 1024  # bytes: hundreds of CA certificates, and an authority has two
 _FILES_LIMIT = 100  # of a folder: an authority has two CAs, each with a list
 
+_NOT_OURS = "Remove what does not belong there: each CA has one file, and one list."
+
 _T = TypeVar("_T")
 
 
@@ -77,7 +79,10 @@ def _pair(config: UpdaterConfig) -> dict[Part, bytes]:
 def _cas(data: bytes) -> bytes:
     certificates = load_certificates(data)
     if not all(map(is_ca, certificates)):
-        raise Malformed("A certificate there is not that of a CA.")
+        raise Malformed(
+            "A certificate there is not that of a CA.",
+            "Remove it: the updater puts there what belongs there.",
+        )
     return b"".join(map(dump_pem, certificates))
 
 
@@ -100,7 +105,9 @@ def _all(path: Path, ending: str, limit: int, rewrite: Callable[[bytes], bytes])
             if (result := file.read(limit)) is not None:
                 total += len(result[0])
                 if total > limit:
-                    raise TooLarge(f"{path}: its files with {ending} are larger than {limit} bytes together.")
+                    raise TooLarge(
+                        f"{path}: its files with {ending} are larger than {limit} bytes together.", _NOT_OURS
+                    )
                 yield _parsed(file.path, rewrite, result[0])
 
 
@@ -112,7 +119,9 @@ def _files(folder: Place, ending: str) -> Iterator[Place]:
     try:
         names = sorted(name for name in os.listdir(descriptor) if name.endswith(ending))  # noqa: PTH208 - a descriptor
         if len(names) > _FILES_LIMIT:
-            raise TooLarge(f"{folder.path}: there are more than {_FILES_LIMIT} files with {ending}.")
+            raise TooLarge(
+                f"{folder.path}: there are more than {_FILES_LIMIT} files with {ending}.", _NOT_OURS
+            )
         for name in names:
             file = Place(path=folder.path / name, folder=descriptor, name=name, is_sealed=False)
             status = file.status()

@@ -14,6 +14,7 @@ from pathlib import Path
 from caucase.client.deploy.plan import Action, Verb
 from caucase.errors import HookFailed
 from caucase.host.events import escape
+from caucase.host.progress import counting_seconds
 
 SYSTEMCTL = Path("/usr/bin/systemctl")
 
@@ -37,20 +38,27 @@ def act(action: Action, systemctl: Path) -> str:
     ]  # fmt: skip
     what = f"{action.unit} could not be {_PAST[action.verb]}"
     try:
-        done = subprocess.run(  # nosec B603 # noqa: S603 - a fixed program, and the unit's name is checked
-            command,
-            check=False,
-            timeout=_TIMEOUT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )
+        with counting_seconds(f"Waiting for {action.unit}"):
+            done = subprocess.run(  # nosec B603 # noqa: S603 - a fixed program, and the unit's name is checked
+                command,
+                check=False,
+                timeout=_TIMEOUT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
+            )
     except OSError as error:
-        raise HookFailed(f"{what}: {systemctl}: {error.strerror}.") from None
+        raise HookFailed(
+            f"{what}: {systemctl}: {error.strerror}.", "Is systemd running here? Else leave units out."
+        ) from None
     except subprocess.TimeoutExpired:
-        raise HookFailed(f"{what}: it took longer than {_TIMEOUT:g} s.") from None
+        raise HookFailed(f"{what}: it took longer than {_TIMEOUT:g} s.", _look_at(action)) from None
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
-        raise HookFailed(f"{what}: {escape(said.rstrip('.'), _SAID_LIMIT)}.")
+        raise HookFailed(f"{what}: {escape(said.rstrip('.'), _SAID_LIMIT)}.", _look_at(action))
     return f"{action.unit} was {_PAST[action.verb]}."
+
+
+def _look_at(action: Action) -> str:
+    return f"See systemctl status {action.unit}, and journalctl -u {action.unit}."

@@ -19,6 +19,7 @@ from caucase.core.request import make_request
 from caucase.core.x509 import dump_der, dump_pem, dump_private_key, public_key, spki
 from caucase.errors import Malformed, NotAcceptable
 from caucase.host.files import write_atomic
+from caucase.host.progress import counting_seconds
 
 _DEFAULT_KEY_TYPE = KeyType(algorithm="rsa", size="2048")
 _MODE = 0o600
@@ -98,7 +99,8 @@ def new_key(config: UpdaterConfig, certificate: x509.Certificate | None) -> Priv
     kind = config.key_type
     if kind is None:
         kind = _DEFAULT_KEY_TYPE if certificate is None else key_type(public_key(certificate))
-    return kind.generate()
+    with counting_seconds(f"Making a key ({kind})"):
+        return kind.generate()
 
 
 def _made(layout: Layout) -> KeyRequest | None:
