@@ -98,7 +98,10 @@ def _attribute(keyword: str, value: str) -> x509.NameAttribute[str]:
         raise Malformed(f"The subject's {keyword} is longer than {kind.longest} characters.")
     if kind.oid == NameOID.COUNTRY_NAME and not re.fullmatch(r"[A-Z]{2}", value, re.ASCII):
         raise Malformed(f"The subject's country is two capital letters (ISO 3166), not {value!r}.")
-    return x509.NameAttribute(kind.oid, value)
+    try:
+        return x509.NameAttribute(kind.oid, value)
+    except ValueError:  # newer versions of the library count bytes of UTF-8
+        raise Malformed(f"The subject's {keyword} is longer than {kind.longest} bytes in UTF-8.") from None
 
 
 def _unescaped(value: str) -> str:

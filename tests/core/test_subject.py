@@ -96,3 +96,14 @@ def test_any_text_is_a_name_or_malformed(text: str) -> None:
         return
     assert list(name)
     name.public_bytes()
+
+
+def test_a_common_name_that_has_more_bytes_than_letters() -> None:
+    """Which version of the library counts what is no matter of whoever writes it: it is a name, or said to be none."""
+    text = "ü" * 40
+    try:
+        [attribute] = parse_subject(f"CN={text}")
+    except Malformed as error:
+        assert "longer than 64 bytes" in str(error)
+    else:
+        assert attribute.value == text

@@ -55,6 +55,11 @@ def _read(element: Element) -> list[str]:
     return found
 
 
+def _common(text: str) -> str:
+    """As much of it as there is room for in a common name, in bytes, as newer versions of the library count."""
+    return text.encode()[:64].decode(errors="ignore")
+
+
 def _is_harmless(page: Element, body: bytes) -> None:
     """The page has the elements it always has, and no character that cannot be seen."""
     for element in page.walk():
@@ -70,7 +75,7 @@ def _is_harmless(page: Element, body: bytes) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_in_subjects(world: World, name: str) -> None:
     text = HOSTILE[name]
-    csr_pem = request(text[:64], more=[(NameOID.ORGANIZATION_NAME, text)])
+    csr_pem = request(_common(text), more=[(NameOID.ORGANIZATION_NAME, text)])
     request_id = world.submit(csr_pem)
     for path in ("/ui/requests", f"/ui/cas/requests/{request_id}", f"/ui/cas/changes/{request_id}"):
         answer = world.get(path).expect(200)
@@ -96,7 +101,7 @@ def test_in_names(world: World, name: str) -> None:
         x509.DNSName(text),
         x509.RFC822Name("a@b.example"),
         x509.IPAddress(ipaddress.ip_address("2001:db8::1")),
-        x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])),
+        x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _common(text))])),
         x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4")),
         x509.OtherName(x509.ObjectIdentifier("1.2.3.5"), b"\x0c\x01x"),
     ]
