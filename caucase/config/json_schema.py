@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from caucase.config import installed, updater_schema
-from caucase.config.parser import Schema
+from caucase.config.parser import Schema, explained
 from caucase.config.schema import OPTIONS
 from caucase.config.setting import Rule, Setting
 
@@ -63,7 +62,7 @@ class YamlFile:
         if one.inner:
             value = self._mapping(one.inner.values(), self.inner_conditions)
         else:
-            value = _explained(one.parse.schema, f"This must be {one.parse.words}.")
+            value = explained(one.parse.schema, f"This must be {one.parse.words}.")
         if one.many:
             value = {"anyOf": [value, {"type": "array", "items": value}]}
         default = self.defaults.get(one.key, one.default)
@@ -75,23 +74,15 @@ class YamlFile:
 
 
 def _ruled(rule: Rule) -> Schema:
-    missing = [{"required": [key]} for key in rule.needs]
-    excluded = [{"required": [key]} for key in rule.excludes]
-    wrong: list[Schema] = [{"not": {"anyOf": excluded}}] if excluded else []
+    said = {"errorMessage": f"{rule.key}: {rule.why}."}
+    one_of_them = [{"required": [key], **said} for key in rule.needs]
     return {
         "if": {"required": [rule.key]},
-        "then": {"allOf": [*([{"anyOf": missing}] if missing else []), *wrong]},
+        "then": {
+            **({"anyOf": one_of_them} if one_of_them else {}),
+            **({"properties": dict.fromkeys(rule.excludes, False), **said} if rule.excludes else {}),
+        },
     }
-
-
-def _explained(schema: Any, sentence: str) -> Any:
-    """The same, with a sentence instead of its pattern for what an editor says of a mistake."""
-    if isinstance(schema, Mapping):
-        explanation = {"patternErrorMessage": sentence} if "pattern" in schema else {}
-        return {**{key: _explained(value, sentence) for key, value in schema.items()}, **explanation}
-    if isinstance(schema, list):
-        return [_explained(each, sentence) for each in schema]
-    return schema
 
 
 def _as_yaml(text: str) -> str | int | float:

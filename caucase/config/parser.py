@@ -14,6 +14,7 @@ Value = TypeVar("Value")
 Schema: TypeAlias = Mapping[str, Any]
 """JSON Schema, draft 7. Patterns are written so that Python and JavaScript (ECMA-262, with its ``u`` flag) agree."""
 
+BLANK = r"[ \t]*"
 OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 IPV4 = rf"{OCTET}(?:\.{OCTET}){{3}}"
 # Looks like one; which groups may be left out where, a pattern does not tell.
@@ -46,7 +47,7 @@ def matching(pattern: str, *, longest: int | None = None) -> Schema:
     return {"type": "string", "pattern": f"^(?:{pattern})$", **limit}
 
 
-def one_of(words: Iterable[str]) -> Schema:
+def one_of(words: Iterable[str | int]) -> Schema:
     """Exactly one of ``words``."""
     return {"enum": list(words)}
 
@@ -67,6 +68,13 @@ def in_range(
 def either(*schemas: Schema) -> Schema:
     """Whatever one of ``schemas`` accepts."""
     return {"anyOf": list(schemas)}
+
+
+def explained(schema: Schema, sentence: str) -> Schema:
+    """The same, with what the YAML language server says of a mistake, instead of naming types and patterns."""
+    if "anyOf" in schema:
+        return {"anyOf": [explained(each, sentence) for each in schema["anyOf"]]}
+    return {**schema, "errorMessage": sentence}
 
 
 def any_of(patterns: Iterable[str]) -> str:

@@ -32,7 +32,9 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """``key`` can stand only where one of ``needs`` does, if there are any, and none of ``excludes``; ``why`` says so."""
+    """``key`` can stand only where one of ``needs`` does, if there are any, and none of ``excludes``; ``why`` is the
+    sentence about it.
+    """
 
     key: str
     needs: tuple[str, ...] = ()

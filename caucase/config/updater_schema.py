@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from caucase.config import updater_values as values
-from caucase.config.parser import Parser, Schema
+from caucase.config.parser import Parser, Schema, explained
 from caucase.config.setting import Rule, Setting
 from caucase.config.values import days
 from caucase.core.asked import KEY_USAGES, NAMES_LIMIT, PURPOSES
@@ -238,14 +238,26 @@ CONDITIONS: Sequence[Schema] = (
             "required": ["install"],
             "properties": {"install": _holds(_part("key|certificate"))},
         },
-        "then": {"anyOf": [{"required": ["names"]}, {"required": ["csr"]}]},
+        "then": {
+            "anyOf": [
+                explained({"required": [key]}, "install: neither names nor csr ask for a certificate.")
+                for key in ("names", "csr")
+            ]
+        },
     },
     {
         "if": {
             "required": ["key_usage"],
             "properties": {"key_usage": _holds({"enum": ["encipherOnly", "decipherOnly"]})},
         },
-        "then": {"properties": {"key_usage": {"type": "array", "contains": {"const": "keyAgreement"}}}},
+        "then": {
+            "properties": {
+                "key_usage": explained(
+                    {"type": "array", "contains": {"const": "keyAgreement"}},
+                    "encipherOnly and decipherOnly need keyAgreement beside them.",
+                )
+            }
+        },
     },
 )
 """What else of ``caucase.config.load_updater`` JSON Schema can say of the file, for its editor."""
@@ -253,8 +265,7 @@ CONDITIONS: Sequence[Schema] = (
 INSTALL_CONDITIONS: Sequence[Schema] = (
     {
         "if": _part("key"),
-        # Others have no right: the last digit.
-        "then": {"properties": {"mode": {"anyOf": [{"type": "integer", "multipleOf": 10}, {"type": "string", "pattern": "0$"}]}}},
+        "then": {"properties": {"mode": values.PRIVATE_MODES}},
     },
 )
 """The same of an entry of ``install``."""

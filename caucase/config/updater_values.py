@@ -12,7 +12,20 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from caucase.config.parser import IPV4, IPV6, Parser, Schema, any_case, any_of, either, matching, one_of, parser
+from caucase.config.parser import (
+    BLANK,
+    IPV4,
+    IPV6,
+    Parser,
+    Schema,
+    any_case,
+    any_of,
+    either,
+    explained,
+    matching,
+    one_of,
+    parser,
+)
 from caucase.config.updater import Part
 from caucase.config.values import NETLOC_PATTERN
 from caucase.core import asked, keys, subject
@@ -26,9 +39,15 @@ MODES = ("service", "user")
 # Not somebody's home, and nothing that leads out of a folder.
 _PATH_PATTERN = r"(?!~)(?!(?:[^\x00]*/)?\.\.(?![^/]))[^\x00]+"
 
-# Others may never write a certificate, and nobody executes one.
+# Others may never write a certificate, and nobody executes one. To editors 0640 is a decimal number: that is how YAML
+# 1.2 has it.
 _FORBIDDEN_MODE = 0o7113
 _MODES = [f"{mode:03o}" for mode in range(0o1000) if not mode & _FORBIDDEN_MODE]
+PRIVATE_MODES = explained(
+    either(one_of(int(mode) for mode in _MODES if mode.endswith("0")), matching("[0-7]*0")),
+    "This would let everybody read a private key: the last digit must be 0.",
+)
+"""Of what ``file_mode`` takes, what gives others no right."""
 
 # useradd(8): what Debian and others accept for users and groups, or a number.
 _ACCOUNT = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,10}", re.ASCII)
@@ -72,7 +91,7 @@ def mode_of_updater(text: str) -> str:
     return text
 
 
-@parser("the name of a file or folder, without ~ and ..", matching(_PATH_PATTERN))
+@parser("the name of a file or folder, without '..' in it, and '~' in front", matching(_PATH_PATTERN))
 def path(text: str) -> Path:
     """A file name; a relative one will be within the state directory.
 
@@ -87,7 +106,7 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-@parser("an absolute path, without ..", matching(f"(?=/){_PATH_PATTERN}"))
+@parser("an absolute path, without '..' in it", matching(f"(?=/){_PATH_PATTERN}"))
 def absolute_path(text: str) -> Path:
     """A file name from the root on."""
     if not path(text).is_absolute():
@@ -101,11 +120,11 @@ _PART = any_of(Part)
 @parser(
     f"{', '.join(Part)}, or several joined by '+'",
     # None of them twice.
-    matching(rf"(?!.*\b(\w+)\b.*\b\1\b)\s*{_PART}\s*(?:\+\s*{_PART}\s*)*"),
+    matching(rf"(?!.*\b(\w+)\b.*\b\1\b){BLANK}{_PART}{BLANK}(?:\+{BLANK}{_PART}{BLANK})*"),
 )
 def content(text: str) -> tuple[Part, ...]:
     """Parts joined by ``+``, in the order in which the file has them."""
-    words = [word.strip() for word in text.split("+")]
+    words = [word.strip(" \t") for word in text.split("+")]
     known = [part.value for part in Part]
     for word in words:
         if word not in known:
@@ -115,7 +134,6 @@ def content(text: str) -> tuple[Part, ...]:
     return tuple(map(Part, words))
 
 
-# Editors read 0640 as a number, in decimal: that is how YAML 1.2 has it.
 @parser(
     "permissions in octal, such as 0640, neither executable nor writable for everybody",
     either(one_of(map(int, _MODES)), matching(f"0?{any_of(_MODES)}")),
@@ -174,9 +192,7 @@ subject_name = _of_core(
     matching(f"{_ATTRIBUTE}(?:[,+]{_ATTRIBUTE})*", longest=subject.SUBJECT_LIMIT),
 )
 
-key_usage = _of_core(
-    asked.parse_key_usage, f"one of {', '.join(asked.KEY_USAGES)}", one_of(asked.KEY_USAGES)
-)
+key_usage = _of_core(asked.parse_key_usage, f"one of {', '.join(asked.KEY_USAGES)}", one_of(asked.KEY_USAGES))
 
 purpose = _of_core(
     asked.parse_purpose,

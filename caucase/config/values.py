@@ -14,7 +14,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from caucase.config.parser import IPV4, IPV6, Parser, any_case, any_of, either, in_range, matching, one_of, parser
+from caucase.config.parser import (
+    BLANK,
+    IPV4,
+    IPV6,
+    Parser,
+    any_case,
+    any_of,
+    either,
+    in_range,
+    matching,
+    one_of,
+    parser,
+)
 from caucase.core.keys import KeyType
 from caucase.core.netloc import HOST_PATTERN, NetLoc
 from caucase.errors import Malformed
@@ -50,9 +62,9 @@ _UNITS = {
 }
 _WHOLE = "[0-9]{1,12}"
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
-_TIME_SPAN_PART = re.compile(rf"\s*({_NUMBER.pattern})\s*([a-z]+)\s*", re.ASCII)
+_TIME_SPAN_PART = re.compile(rf"{BLANK}({_NUMBER.pattern}){BLANK}([a-z]+){BLANK}", re.ASCII)
 _TIME_SPAN = re.compile(rf"(?:{_TIME_SPAN_PART.pattern})+", re.ASCII)
-_SPAN_PATTERN = rf"{_NUMBER.pattern}|(?:\s*{_NUMBER.pattern}\s*{any_of(_UNITS)}\s*)+"
+_SPAN_PATTERN = rf"{_NUMBER.pattern}|(?:{BLANK}{_NUMBER.pattern}{BLANK}{any_of(_UNITS)})+{BLANK}"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # RFC 6454 section 6.2: an origin is scheme://host[:port] and nothing else. RFC 3986 section 3.1 has the
@@ -132,18 +144,19 @@ def time_span(text: str) -> timedelta:
     30min``.
     """
     if _NUMBER.fullmatch(text):
-        span = timedelta(seconds=float(text))
+        total = float(text)
     elif not _TIME_SPAN.fullmatch(text):
         raise ValueError(f"{text!r} is neither a number of seconds nor a time span such as 90s or 10min")
     else:
-        span = timedelta(0)
+        total = 0.0
         for amount, unit in _TIME_SPAN_PART.findall(text):
             if unit not in _UNITS:
                 raise ValueError(f"{text!r}: {unit!r} is not a unit of time; ms, s, min, h, d and w are")
-            span += float(amount) * _UNITS[unit]
-    if span > LONGEST:
+            total += float(amount) * _UNITS[unit].total_seconds()
+    # Before it becomes a timedelta, which cannot be as long as what may be written.
+    if total > LONGEST.total_seconds():
         raise ValueError(f"{text!r} is longer than {LONGEST / DAY:g} days")
-    return span
+    return timedelta(seconds=total)
 
 
 def seconds(minimum: int, maximum: int) -> Parser[timedelta]:
