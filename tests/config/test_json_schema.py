@@ -244,7 +244,7 @@ def test_a_schema_is_one_and_says_what_each_key_is_for(name: str) -> None:
 
 
 def examples() -> Iterator[Any]:
-    """Each file in ``etc``, as it is and with everything uncommented; each YAML block of the documents."""
+    """Each file in ``etc``, each YAML block of the documents, and each file that they write with echo, a line each."""
     for name in FILES:
         path = ROOT / "etc" / f"{name}.yaml"
         yield pytest.param(name, path.read_text(), id=path.name)
@@ -253,6 +253,14 @@ def examples() -> Iterator[Any]:
         for number, block in enumerate(blocks):
             name = next((name for name in ("caucased", "client") if f"{name}.yaml" in block), "updater")
             yield pytest.param(name, block, id=f"{path.name}-{number}")
+        echoed: dict[str, str] = {}
+        for line, file in re.findall(
+            r"""echo ['"](.*?)['"] >>? (\S+\.yaml)$""", path.read_text(), re.MULTILINE
+        ):
+            echoed[file] = f"{echoed.get(file, '')}{line.replace('$PWD', '/home/alice')}\n"
+        for file, text in echoed.items():
+            name = "caucased" if file == "caucased.yaml" else "updater"
+            yield pytest.param(name, text, id=f"{path.name}-{file}")
 
 
 @pytest.mark.parametrize(("name", "text"), examples())
@@ -271,17 +279,3 @@ def test_examples_are_valid_with_everything_uncommented(name: str) -> None:
     # A request that exists stands instead of names.
     content.pop("csr", None)
     Validator(FILES[name].schema()).validate(content)
-
-
-def test_examples_in_the_readme_are_valid() -> None:
-    """Its files are written with echo, a line each."""
-    files: dict[str, str] = {}
-    for line, file in re.findall(
-        r"""echo ['"](.*?)['"] >>? (\S+\.yaml)$""", (ROOT / "README.md").read_text(), re.MULTILINE
-    ):
-        files[file] = f"{files.get(file, '')}{line.replace('$PWD', '/home/alice')}\n"
-    assert files
-    for file, text in files.items():
-        Validator(FILES["caucased" if file == "caucased.yaml" else "updater"].schema()).validate(
-            yaml12.load(text)
-        )
