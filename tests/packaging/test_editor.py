@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from caucase.config.json_schema import FILES, FOLDER
+from tests.config.test_json_schema import SOMETIMES_WRITTEN, patterns
 
 from .language_server import LanguageServer, language_server
 
@@ -119,3 +121,19 @@ def test_keys_and_values_are_completed_and_explained(editor: LanguageServer, des
     editor.mistakes(path)
     assert editor.completions(path, 2, 6).keys() == {"service", "user"}
     assert {"content", "owner", "group", "mode"} <= editor.completions(path, 5, 4).keys()
+
+
+def test_patterns_mean_the_same_in_an_editor() -> None:
+    """They are JavaScript's there, with the flag that the language server gives them."""
+    every = sorted({found for file in FILES.values() for found in patterns(file.schema())})
+    texts = SOMETIMES_WRITTEN.split()
+    script = """
+        const [patterns, texts] = JSON.parse(require("fs").readFileSync(0));
+        const found = patterns.map(one => texts.filter(text => new RegExp(one, "u").test(text)));
+        console.log(JSON.stringify(found));
+    """
+    given = json.dumps([every, texts])
+    done = subprocess.run(["node", "-e", script], input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for pattern, matched in zip(every, json.loads(done.stdout), strict=True):
+        assert matched == [text for text in texts if re.search(pattern, text)], pattern
