@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from caucase.config import installed, updater_schema
+from caucase.config import client_schema, installed, updater_schema
 from caucase.config.parser import Schema, explained
 from caucase.config.schema import OPTIONS
 from caucase.config.setting import Rule, Setting
@@ -108,6 +108,11 @@ FILES: Mapping[str, YamlFile] = {
             rules=updater_schema.RULES,
             conditions=updater_schema.CONDITIONS,
             inner_conditions=updater_schema.INSTALL_CONDITIONS,
+        ),
+        YamlFile(
+            name="client",
+            title="The CA that the commands work with, caucase-client.yaml(5)",
+            settings=client_schema.SETTINGS,
         ),
     )
 }

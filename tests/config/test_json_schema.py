@@ -15,6 +15,7 @@ from jsonschema import Draft7Validator, ValidationError, validators
 
 from caucase.config.json_schema import FILES
 from caucase.config.load import load_server_config
+from caucase.config.load_client import load_client_config
 from caucase.config.load_updater import load_updater_config
 from caucase.config.setting import Setting
 from caucase.errors import ConfigError
@@ -25,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 LOADERS: Mapping[str, Callable[[Path], object]] = {
     "caucased": lambda path: load_server_config(path, {}),
     "updater": load_updater_config,
+    "client": lambda path: load_client_config([path], data_folder=path.parent),
 }
 # What the program refuses and the schema does not, by what the program says; and why.
 NOT_EXPRESSED = {
@@ -210,6 +212,8 @@ def excused(refusal: str) -> bool:
         ("caucased", "bind: [127.0.0.1, ['::1']]"),
         ("caucased", "workers: 65"),
         ("caucased", "idle_timeout: 10 parsecs"),
+        ("client", "user_key: me.pem"),
+        ("client", f"url: {CA_URL}"),
         ("updater", "names: a"),
         ("updater", f"ca_url: {CA_URL}\ninstall: /etc/a"),
         ("updater", f"ca_url: {CA_URL}\ninstall: {{path: [/etc/a], content: ca}}"),

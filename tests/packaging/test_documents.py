@@ -135,7 +135,7 @@ def test_the_packages_have_the_schemas_that_the_examples_name(tmp_path: Path) ->
         assert example.startswith(f"# yaml-language-server: $schema=file://{FOLDER}/{file.schema_name}\n")
         assert f"build/schema/{file.schema_name} {FOLDER[1:]}\n" in shipped
         assert f"{FOLDER}/{file.schema_name}" in "".join(
-            map(manual, ("caucased.yaml.5", "caucase-updater.yaml.5"))
+            map(manual, ("caucased.yaml.5", "caucase-updater.yaml.5", "caucase-client.yaml.5"))
         )
     assert FILES.keys() == {path.stem for path in (ROOT / "etc").glob("*.yaml")}
 
