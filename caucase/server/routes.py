@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from caucase.authority import ContextName
-from caucase.server import consent, handlers
+from caucase.server import consent, contracts, handlers
 from caucase.server.call import Handler
+from caucase.server.contracts import Contract
 
 _CAU, _CAS = ContextName.CAU, ContextName.CAS
 
@@ -17,7 +18,8 @@ class Route:
     """``path`` is below each of ``contexts``, or the root where that is ``None``; ``{name}`` is a parameter.
 
     ``name`` and ``title``: how a HAL document calls it, empty when none does. ``auth``: a user's certificate
-    is needed. ``open_to_all``: any web origin may read it.
+    is needed. ``open_to_all``: any web origin may read it. ``contract``: what the API takes and gives here, ``None``
+    where it is a page for people.
     """
 
     method: str
@@ -28,6 +30,7 @@ class Route:
     auth: bool = False
     open_to_all: bool = False
     contexts: tuple[ContextName | None, ...] = (_CAU, _CAS)
+    contract: Contract | None = None
 
     def paths(self) -> Iterator[tuple[ContextName | None, str]]:
         """The full path in each context."""
@@ -36,7 +39,14 @@ class Route:
 
 
 ROUTES = (
-    Route(method="GET", path="/", handler=handlers.description, open_to_all=True, contexts=(None,)),
+    Route(
+        method="GET",
+        path="/",
+        handler=handlers.description,
+        open_to_all=True,
+        contexts=(None,),
+        contract=contracts.HOME,
+    ),
     # The consent page is for people; a refusal tells its address.
     Route(method="GET", path="/cors", handler=consent.page, contexts=(None,)),
     Route(method="POST", path="/cors", handler=consent.decide, contexts=(None,)),
@@ -46,6 +56,7 @@ ROUTES = (
         handler=handlers.description,
         name="getCASHAL",
         title="cas",
+        contract=contracts.HOME,
         open_to_all=True,
         contexts=(_CAS,),
     ),
@@ -55,6 +66,7 @@ ROUTES = (
         handler=handlers.description,
         name="getCAUHAL",
         title="cau",
+        contract=contracts.HOME,
         open_to_all=True,
         contexts=(_CAU,),
     ),
@@ -64,6 +76,7 @@ ROUTES = (
         handler=handlers.revocation_lists,
         name="getCertificateRevocationListList",
         title="The current revocation lists of all valid CAs, PEM.",
+        contract=contracts.LISTS,
     ),
     # Before the next one, whose parameter matches the ending too.
     Route(
@@ -72,6 +85,7 @@ ROUTES = (
         handler=handlers.revocation_list_der,
         name="getCertificateRevocationListDER",
         title="The current revocation list of one CA, by its key identifier as a decimal number, DER.",
+        contract=contracts.LIST_DER,
     ),
     Route(
         method="GET",
@@ -79,6 +93,7 @@ ROUTES = (
         handler=handlers.revocation_list_pem,
         name="getCertificateRevocationList",
         title="The current revocation list of one CA, by its key identifier as a decimal number, PEM.",
+        contract=contracts.LIST_PEM,
     ),
     Route(
         method="PUT",
@@ -86,6 +101,7 @@ ROUTES = (
         handler=handlers.submit,
         name="createCertificateSigningRequest",
         title="Submit a certificate signing request.",
+        contract=contracts.SUBMIT,
     ),
     Route(
         method="GET",
@@ -93,6 +109,7 @@ ROUTES = (
         handler=handlers.pending,
         name="getPendingCertificateRequestList",
         title="The certificate signing requests that wait for a decision.",
+        contract=contracts.PENDING,
         auth=True,
     ),
     Route(
@@ -101,6 +118,7 @@ ROUTES = (
         handler=handlers.request,
         name="getCertificateSigningRequest",
         title="A certificate signing request.",
+        contract=contracts.REQUEST,
     ),
     Route(
         method="DELETE",
@@ -108,6 +126,7 @@ ROUTES = (
         handler=handlers.reject,
         name="deletePendingCertificateRequest",
         title="Reject a certificate signing request that waits for a decision.",
+        contract=contracts.REJECT,
         auth=True,
     ),
     Route(
@@ -116,6 +135,7 @@ ROUTES = (
         handler=handlers.ca_certificate,
         name="getCACertificate",
         title="The CA certificate to trust.",
+        contract=contracts.CA,
     ),
     Route(
         method="GET",
@@ -123,6 +143,7 @@ ROUTES = (
         handler=handlers.ca_chain,
         name="getCACertificateChain",
         title="How each CA certificate vouches for its successor.",
+        contract=contracts.CA_CHAIN,
     ),
     Route(
         method="GET",
@@ -130,6 +151,7 @@ ROUTES = (
         handler=handlers.https_ca,
         name="getHTTPSCACertificate",
         title="The CA certificate to trust for HTTPS with this server, signed by the service CA.",
+        contract=contracts.HTTPS_CA,
         contexts=(_CAS,),
     ),
     Route(
@@ -138,6 +160,7 @@ ROUTES = (
         handler=handlers.issued,
         name="getCertificateList",
         title="The certificates that were issued, by pages; parameters say which.",
+        contract=contracts.ISSUED,
         auth=True,
     ),
     Route(
@@ -146,6 +169,7 @@ ROUTES = (
         handler=handlers.renew,
         name="renewCertificate",
         title="Renew a certificate.",
+        contract=contracts.RENEW,
     ),
     Route(
         method="PUT",
@@ -153,6 +177,7 @@ ROUTES = (
         handler=handlers.revoke,
         name="revokeCertificate",
         title="Revoke a certificate.",
+        contract=contracts.REVOKE,
     ),
     Route(
         method="GET",
@@ -160,6 +185,7 @@ ROUTES = (
         handler=handlers.certificate,
         name="getCertificate",
         title="The certificate that was signed for a request.",
+        contract=contracts.FETCH,
     ),
     Route(
         method="PUT",
@@ -167,6 +193,7 @@ ROUTES = (
         handler=handlers.sign,
         name="createCertificate",
         title="Sign a certificate signing request that waits for a decision.",
+        contract=contracts.SIGN,
         auth=True,
     ),
 )
