@@ -8,7 +8,9 @@
 #
 # How it is written: a function in parentheses is a process of its own. Its variables are its own, and "set -e" takes
 # its failure to the caller; so it must not be called in a condition, where "set -e" is off. What is called in
-# conditions is named is_... or has_..., and is one expression.
+# conditions is named is_... or has_..., and is one expression. A command substitution has no "set -e" in busybox: what is
+# called in one is a single command, or says it again. Nothing trusted may hang on one that is an argument, whose failure
+# is not seen.
 #
 # What shellcheck warns of is meant so: "fail" in a && b || fail never returns; variables do end with their process; and
 # all functions are called, by "walk" and "attempt".
@@ -286,6 +288,7 @@ is_pair() {
 
 # The type of the key of a certificate: rsa, ed25519, or the name of a curve.
 key_type() (
+    set -e
     openssl x509 -in "$1" -noout -pubkey >"$tmp/public"
     openssl pkey -pubin -in "$tmp/public" -outform DER -out "$tmp/public.der"
     objects=$(openssl asn1parse -inform DER -in "$tmp/public.der" | sed -n 's/.*OBJECT *://p')
@@ -352,6 +355,7 @@ real() {
 
 # A private folder beside a file, from which things are moved into place. Whoever makes one says discard_at_end.
 beside() (
+    set -e
     folder=$(dirname "$1")
     # Those of a process that was killed, a day ago or more: a key may be in them.
     find "$folder/." -name . -o -prune -name '.caucase-sh-*' -mtime +0 -exec rm -rf {} +
@@ -488,17 +492,17 @@ is_issued_by() {
     openssl verify -no_check_time -check_ss_sig -CAfile "$2" "$1" >/dev/null 2>&1
 }
 
-is_valid() {
-    openssl x509 -in "$1" -noout -checkend 0 >/dev/null 2>&1
-}
-
 fingerprint() (
+    set -e
     text=$(openssl x509 -in "$1" -noout -fingerprint -sha256)
-    printf '%s\n' "${text#*=}"
+    text=${text#*=}
+    [ ${#text} -eq 95 ] || fail 'openssl does not tell the fingerprint of a certificate.'
+    printf '%s\n' "$text"
 )
 
 # The subject key identifier (RFC 5280 section 4.2.1.2), in hexadecimal.
 key_id() (
+    set -e
     text=$(openssl x509 -in "$1" -noout -ext subjectKeyIdentifier | tr -d ': \n' | tr 'A-F' 'a-f')
     text=${text##*dentifier}
     case $text in '' | *[!0-9a-f]*) fail 'A CA certificate has no key identifier.' ;; esac
@@ -514,22 +518,31 @@ moment() {
     }'
 }
 
-# by_age FOLDER: the files in it that are certificates still valid, oldest first, a name on a line.
+# by_age FOLDER LIST: the names of the files in FOLDER that are certificates and still valid, oldest first, to the file LIST.
 by_age() (
     for file in "$1"/*; do
-        if [ -f "$file" ] && is_valid "$file"; then
-            printf '%s %s\n' "$(moment "$(openssl x509 -in "$file" -noout -startdate)")" "${file##*/}"
-        fi
-    done | sort | sed 's/.* //'
+        [ -f "$file" ] || continue
+        start=$(openssl x509 -in "$file" -noout -startdate)
+        # It exits with 1 also if anything else is wrong.
+        case $(openssl x509 -in "$file" -noout -checkend 0 || :) in
+            *'will not expire'*) printf '%s %s\n' "$(moment "$start")" "${file##*/}" ;;
+            *'will expire'*) ;;
+            *) fail 'openssl does not tell whether a certificate has expired.' ;;
+        esac
+    done >"$2.dated"
+    sort "$2.dated" | sed 's/.* //' >"$2"
 )
 
 # read_trusted PATH INTO: the CA certificates that are trusted here, in files named by fingerprint. In a folder those of all
 # files count, but for large ones of others.
 read_trusted() (
-    set -- "$1" "$2" "$1"/*
-    [ -d "$1" ] || set -- "$1" "$2" "$1"
     into=$2
-    shift 2
+    if [ -d "$1" ]; then
+        [ -r "$1" ] && [ -x "$1" ] || fail "$1: cannot be read."
+        set -- "$1"/*
+    else
+        set -- "$1"
+    fi
     for file; do
         [ -f "$file" ] || continue
         case $file in
@@ -543,7 +556,9 @@ read_trusted() (
         while [ "$number" -gt 0 ]; do
             openssl x509 -in "$into.stored.$number" -out "$into.one" 2>"$tmp/said" ||
                 fail "$file: a certificate is damaged." "$hint"
-            if is_ca "$into.one"; then mv "$into.one" "$into/$(fingerprint "$into.one")"; fi
+            print=$(fingerprint "$into.one")
+            constraints=$(openssl x509 -in "$into.one" -noout -ext basicConstraints 2>"$tmp/said")
+            case $constraints in *CA:TRUE*) mv "$into.one" "$into/$print" ;; esac
             number=$((number - 1))
         done
     done
@@ -562,18 +577,19 @@ decide_trust() (
     get "/$1/crt/ca.crt.pem" "$here/answer" "$PEM_LIMIT"
     certificate "$here/answer" "$here/anchor" "The server's CA certificate"
     check_ca "$here/anchor"
+    anchor=$(fingerprint "$here/anchor")
+    cp "$here/anchor" "$here/offered/$anchor"
     get "/$1/crt/ca.crt.json" "$here/answer" "$CHAIN_LIMIT"
     links=$(json list 'payload digest signature' "$here/" <"$here/answer") ||
         fail "The server's chain of CA certificates cannot be read."
-    anchor=$(fingerprint "$here/anchor")
-    cp "$here/anchor" "$here/offered/$anchor"
     link=0
     while [ "$((link += 1))" -le "$links" ]; do
         [ "$(json object 'old_pem new_pem' "$here/$link." <"$here/$link.payload")" = 1 ] ||
             fail "The server's chain of CA certificates cannot be read."
-        for name in old new; do
-            certificate "$here/$link.1.${name}_pem" "$here/$link.$name" "The server's chain of CA certificates"
-            cp "$here/$link.$name" "$here/offered/$(fingerprint "$here/$link.$name")"
+        for one in old new; do
+            certificate "$here/$link.1.${one}_pem" "$here/$link.$one" "The server's chain of CA certificates"
+            print=$(fingerprint "$here/$link.$one")
+            cp "$here/$link.$one" "$here/offered/$print"
         done
     done
 
@@ -583,35 +599,40 @@ decide_trust() (
     for file in "$here/accepted"/*; do if [ -e "$here/offered/${file##*/}" ]; then known=yes; fi; done
     [ -n "$known" ] ||
         fail "None of the server's CA certificates follows from one that is trusted here." "$START_AFRESH"
-    newest=$(by_age "$here/accepted" | tail -n 1)
+    by_age "$here/accepted" "$here/names"
+    newest=$(tail -n 1 "$here/names")
     [ -z "$newest" ] || [ -e "$here/offered/$newest" ] || fail \
         'The server no longer knows the newest CA certificate that is trusted here: it went back in time.' "$START_AFRESH"
     link=0
     is_on_path=
     while [ "$((link += 1))" -le "$links" ]; do
-        if [ -e "$here/accepted/$(fingerprint "$here/$link.old")" ]; then
+        print=$(fingerprint "$here/$link.old")
+        if [ -e "$here/accepted/$print" ]; then
             is_signed_by "$here/$link" "$here/$link.old" ||
                 fail "A link of the server's chain of CA certificates is not signed by the CA before it."
             check_ca "$here/$link.new"
-            cp "$here/$link.new" "$here/accepted/$(fingerprint "$here/$link.new")"
+            print=$(fingerprint "$here/$link.new")
+            cp "$here/$link.new" "$here/accepted/$print"
             is_on_path=yes
         elif [ -n "$is_on_path" ]; then
             fail "The server's chain of CA certificates is broken." "$START_AFRESH"
         fi
     done
 
+    by_age "$here/accepted" "$here/names"
+    [ -s "$here/names" ] || fail "All CA certificates, the server's and those here, have expired." "$START_AFRESH"
     number=100
-    for file in $(by_age "$here/accepted"); do
-        cp "$here/accepted/$file" "$here/trusted/$((number += 1))"
-        id=$(key_id "$here/accepted/$file")
+    while read -r print; do
+        cp "$here/accepted/$print" "$here/trusted/$((number += 1))"
+        id=$(key_id "$here/accepted/$print")
         [ -e "$here/ca/$id" ] || printf '%s\n' "$id" >>"$here/ca.order"
-        cat "$here/accepted/$file" >>"$here/ca/$id"
-    done
-    has_any "$here/ca" || fail "All CA certificates, the server's and those here, have expired." "$START_AFRESH"
+        cat "$here/accepted/$print" >>"$here/ca/$id"
+    done <"$here/names"
 )
 
 has_any() {
-    [ -n "$(ls "$1")" ]
+    for found in "$1"/*; do [ ! -e "$found" ] || return 0; done
+    return 1
 }
 
 # Both are decided before either is written: a refusal leaves the files of both as they were.
@@ -636,6 +657,7 @@ check_issued() (
 
 # list_issuer CRL: the key identifier of the trusted CA that signed it; nothing if none did.
 list_issuer() (
+    set -e
     for ca in "$trusted"/*; do
         # The exit code does not tell.
         openssl crl -in "$1" -noout -CAfile "$ca" >"$tmp/said" 2>&1 || :
@@ -657,6 +679,7 @@ list_claim() {
 
 # list_age CRL: what grows with each new list, as text: the CRL number (RFC 5280 section 5.2.3), and the date.
 list_age() (
+    set -e
     number=$(openssl crl -in "$1" -noout -crlnumber)
     printf '%s %s\n' "${number#*=}" "$(moment "$(openssl crl -in "$1" -noout -lastupdate)")" | awk '{
         sub(/^0x/, "", $1)
@@ -789,16 +812,28 @@ read_pair() {
 
 # Beside the key, and the same that the command caucase uses.
 hidden() (
+    set -e
     target=$(real "$1")
     printf '%s/.%s.renewed\n' "$(dirname "$target")" "${target##*/}"
 )
+
+# What is in a file beside keys and certificates.
+others() {
+    pem_exchanged "$PRIVATE_KEY" /dev/null <"$1" | pem_exchanged CERTIFICATE /dev/null
+}
+
+# has_exchanged OLD NEW CRT: whether a file is whole, after the key in it was exchanged for that of CRT. A disk may be full, and
+# neither openssl nor the awk of busybox notices.
+has_exchanged() {
+    is_pair "$3" "$2" && [ "$(others "$1")" = "$(others "$2")" ]
+}
 
 # put_key NEW CRT: the key in the file NEW, which is that of CRT, into the file $key in place of the old one.
 put_key() (
     work=$(beside "$hidden")
     discard_at_end "$work"
     pem_exchanged "$PRIVATE_KEY" "$1" <"$key" >"$work/key"
-    is_pair "$2" "$work/key" || fail "$key: could not be written; it is as it was."
+    has_exchanged "$key" "$work/key" "$2" || fail "$key: could not be written; it is as it was."
     replace "$key" "$work/key"
     rm -f "$hidden"
 )
@@ -811,11 +846,12 @@ put_pair() {
     if [ "$crt" = "$key" ]; then
         pem_exchanged "$PRIVATE_KEY" "$work/key" <"$crt" >"$work/half"
         pem_exchanged CERTIFICATE "$tmp/new" <"$work/half" >"$work/pair"
-        is_pair "$work/pair" "$work/pair" || fail "$crt: could not be written; it is as it was."
+        has_exchanged "$crt" "$work/pair" "$work/pair" || fail "$crt: could not be written; it is as it was."
         replace "$crt" "$work/pair"
     else
         pem_exchanged CERTIFICATE "$tmp/new" <"$crt" >"$tmp/crt"
-        is_pair "$tmp/crt" "$work/key" || fail "$crt: could not be written; it is as it was."
+        is_pair "$tmp/crt" "$work/key" && [ "$(others "$crt")" = "$(others "$tmp/crt")" ] ||
+            fail "$crt: could not be written; it is as it was."
         sync "$work/key"
         mv -f "$work/key" "$hidden"
         sync "$(dirname "$hidden")"
