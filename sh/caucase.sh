@@ -357,9 +357,12 @@ real() {
 beside() (
     set -e
     folder=$(dirname "$1")
-    # Those of a process that was killed, a day ago or more: a key may be in them.
-    find "$folder/." -name . -o -prune -name '.caucase-sh-*' -mtime +0 -exec rm -rf {} +
-    mktemp -d "$folder/.caucase-sh-XXXXXXXX" 2>"$tmp/said" || fail "$folder: $(first_line "$tmp/said")."
+    # What a process has left that was killed: a key may be in it. Dates do not tell, because a clock may have been set.
+    for left in "$folder"/.caucase-sh-*; do
+        process=${left##*/.caucase-sh-}
+        if [ -d "$left" ] && ! kill -0 "${process%%-*}" 2>/dev/null; then rm -rf "$left"; fi
+    done
+    mktemp -d "$folder/.caucase-sh-$$-XXXXXXXX" 2>"$tmp/said" || fail "$folder: $(first_line "$tmp/said")."
 )
 
 discard_at_end() {
