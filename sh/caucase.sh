@@ -497,9 +497,9 @@ is_issued_by() {
 
 fingerprint() (
     set -e
-    text=$(openssl x509 -in "$1" -noout -fingerprint -sha256)
+    text=$(openssl x509 -in "$1" -noout -fingerprint -sha256 2>/dev/null) || text=
     text=${text#*=}
-    [ ${#text} -eq 95 ] || fail 'openssl does not tell the fingerprint of a certificate.'
+    [ ${#text} -eq 95 ] || fail 'What was written cannot be read.' "Is there space left in ${TMPDIR:-/tmp}?"
     printf '%s\n' "$text"
 )
 
