@@ -68,6 +68,7 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/ruff format --check .
 	.venv-tools/bin/mypy
 	.venv-tools/bin/bandit --quiet --recursive --configfile pyproject.toml caucase
+	shellcheck sh/caucase.sh
 
 deb:
 	@$(call apt,build-essential)

@@ -94,7 +94,8 @@ first_line() {
 # pem LABEL [PREFIX] <TEXT: prints how many blocks there are whose label matches that expression, and writes them to
 # files PREFIX1, PREFIX2... Fails if one is cut off. What is around them is explanation.
 pem() {
-    awk -v label="$1" -v prefix="${2-}" '
+    prefix=${2-} awk -v label="$1" '
+        BEGIN { prefix = ENVIRON["prefix"] }
         { line = $0; sub(/[ \t\r]+$/, "", line) }
         line ~ ("^-----BEGIN " label "-----$") {
             if (end != "") { exit }
@@ -108,11 +109,11 @@ pem() {
 
 # pem_exchanged LABEL NEW <OLD: the old text, with the block whose label matches replaced by the content of NEW.
 pem_exchanged() {
-    awk -v label="$1" -v new="$2" '
+    new=$2 awk -v label="$1" '
         { line = $0; sub(/[ \t\r]+$/, "", line) }
         line ~ ("^-----BEGIN " label "-----$") {
             end = line; sub(/BEGIN/, "END", end)
-            while ((getline inserted <new) > 0) { print inserted }
+            while ((getline inserted <ENVIRON["new"]) > 0) { print inserted }
         }
         end == "" { print }
         line == end { end = "" }
@@ -127,7 +128,7 @@ pem_exchanged() {
 json() {
     cat >"$3text"
     [ "$(tr -d '\t\n\r\040-\176' <"$3text" | wc -c)" -eq 0 ] || return 1
-    tr '\t\n\r' '   ' <"$3text" | awk -v shape="$1" -v names="$2" -v prefix="$3" '
+    tr '\t\n\r' '   ' <"$3text" | prefix=$3 awk -v shape="$1" -v names="$2" '
         function refuse() { refused = 1; exit 1 }
         function punctuation(text) {
             gsub(/ /, "", text)
@@ -147,6 +148,8 @@ json() {
             return result
         }
         BEGIN {
+            # "-v" would take a backslash for an escape.
+            prefix = ENVIRON["prefix"]
             escape["\""] = "\""; escape["/"] = "/"; escape["n"] = "\n"; escape["r"] = "\r"; escape["t"] = "\t"
             size = split(names, wanted, " ")
             for (i = 1; i <= size; i++) { known[wanted[i]]; object = object (i > 1 ? "," : "") "\"\":\"\"" }
