@@ -220,7 +220,7 @@ http() {
 
 # Fails unless the last answer was a good one.
 accepted() {
-    case $http in 2??) return ;; esac
+    case $http in 2??) return 0 ;; esac
     hint=
     case $http in
         3??) detail='it is elsewhere' hint='Give the URL at which it is.' ;;
@@ -243,10 +243,6 @@ get() {
 }
 
 # Keys and signatures
-
-has_file() {
-    [ -e "$1" ] || [ -L "$1" ]
-}
 
 # readable FILE LIMIT: fails, saying why, unless it is a file that can be read and is no larger.
 readable() {
@@ -334,18 +330,12 @@ is_signed_by() {
         { cat "$1.payload" && printf '%s ' "$digest"; } >"$1.signed" &&
         # The peer wraps its base64 into lines.
         tr -d ' \t\n\r' <"$1.signature" | openssl base64 -d -A -out "$1.raw" &&
-        case $digest/$type in
-            sha256/rsa | sha384/rsa | sha512/rsa)
-                openssl dgst "-$digest" -verify "$1.key" -sigopt rsa_padding_mode:pss \
-                    -sigopt rsa_pss_saltlen:-2 -signature "$1.raw" "$1.signed"
-                ;;
-            sha256/ed25519 | sha384/ed25519 | sha512/ed25519)
-                openssl pkeyutl -verify -rawin -pubin -inkey "$1.key" -sigfile "$1.raw" -in "$1.signed"
-                ;;
-            sha256/* | sha384/* | sha512/*)
-                openssl dgst "-$digest" -verify "$1.key" -signature "$1.raw" "$1.signed"
-                ;;
-            *) false ;;
+        case $digest in sha256 | sha384 | sha512) ;; *) false ;; esac &&
+        case $type in
+            rsa) openssl dgst "-$digest" -verify "$1.key" -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:-2 \
+                -signature "$1.raw" "$1.signed" ;;
+            ed25519) openssl pkeyutl -verify -rawin -pubin -inkey "$1.key" -sigfile "$1.raw" -in "$1.signed" ;;
+            *) openssl dgst "-$digest" -verify "$1.key" -signature "$1.raw" "$1.signed" ;;
         esac >/dev/null 2>&1
 }
 
@@ -363,7 +353,7 @@ beside() (
     # What a process has left that was killed: a key may be in it. Dates do not tell, because a clock may have been set.
     for left in "$folder"/.caucase-sh-*; do
         process=${left##*/.caucase-sh-}
-        if [ -d "$left" ] && ! kill -0 "${process%%-*}" 2>/dev/null; then rm -rf "$left"; fi
+        if [ -d "$left" ] && ! kill -0 "${process%%-*}" 2>/dev/null; then rm -rf "$left" || :; fi
     done
     mktemp -d "$folder/.caucase-sh-$$-XXXXXXXX" 2>"$tmp/said" || fail "$folder: $(first_line "$tmp/said")."
 )
@@ -431,14 +421,16 @@ append() (
 
 # One renewal in a folder at a time, where there is flock: until the end of the process that says so.
 lock() {
-    exec 9<"$(dirname "$1")"
-    if command -v flock >/dev/null; then flock 9 || :; fi
+    folder=$(dirname "$1")
+    command -v flock >/dev/null && [ -r "$folder" ] || return 0
+    exec 9<"$folder"
+    flock 9
 }
 
 # A folder of files, or one file with all of them
 
 is_folder() {
-    [ -d "$1" ] || { ! has_file "$1" && case ${1##*/} in ?*.?*) false ;; esac }
+    [ -d "$1" ] || { [ ! -e "$1" ] && case ${1##*/} in ?*.?*) false ;; esac }
 }
 
 # keep PATH ENDING ITEMS: PATH is to hold the files in the folder ITEMS, in the order of the names in ITEMS.order, and no
@@ -479,6 +471,7 @@ note_change() {
 run_hook() {
     [ -n "$on_renew" ] && [ -d "$notes" ] || return 0
     noted=$(ls "$notes")
+    [ -n "$noted" ] || return 0
     (exec "$on_renew") || {
         complain "The on-renew command $on_renew failed with $?." 'What was renewed is in place.'
         exit 3
@@ -687,7 +680,9 @@ list_claim() {
 list_age() (
     set -e
     number=$(openssl crl -in "$1" -noout -crlnumber)
-    printf '%s %s\n' "${number#*=}" "$(moment "$(openssl crl -in "$1" -noout -lastupdate)")" | awk '{
+    date=$(openssl crl -in "$1" -noout -lastupdate)
+    date=$(moment "$date")
+    printf '%s %s\n' "${number#*=}" "$date" | awk '{
         sub(/^0x/, "", $1)
         if ($1 !~ /^[0-9A-F]+$/) { $1 = 0 }
         while (length($1) < 48) { $1 = "0" $1 }
@@ -712,14 +707,19 @@ update_lists() (
             fail 'A revocation list that the server sent cannot be read.'
         id=$(list_issuer "$here.one")
         if [ -z "$id" ]; then
-            id=$(list_claim "$here.one")
+            claim=$(list_claim "$here.one")
             for ca in "$trusted"/*; do
-                [ "$(key_id "$ca")" != "$id" ] || fail 'A revocation list is not signed by the CA that it names.'
+                id=$(key_id "$ca")
+                [ "$id" != "$claim" ] || fail 'A revocation list is not signed by the CA that it names.'
             done
-        elif [ -e "$here/$id" ] && is_older "$(list_age "$here.one")" "$(list_age "$here/$id")"; then
-            fail 'A revocation list is older than the one that is here: the server, or somebody before it, went back in time.' \
-                "If the server was restored from a backup, remove $2 to accept what it has."
         else
+            age=$(list_age "$here.one")
+            if [ -e "$here/$id" ]; then
+                other=$(list_age "$here/$id")
+                ! is_older "$age" "$other" || fail \
+                    'A revocation list is older than the one that is here: the server, or somebody before it, went back in time.' \
+                    "If the server was restored from a backup, remove $2 to accept what it has."
+            fi
             mv "$here.one" "$here/$id"
         fi
         number=$((number - 1))
@@ -947,9 +947,9 @@ walk() {
             -*) misused "there is no option $option" ;;
             *) misused "$option is no option, and belongs to none" ;;
         esac
-        [ $# -ge "$values" ] || misused "$option needs $values arguments"
+        [ $# -ge "$values" ] || misused "$option needs $values argument(s)"
         case $values${1-}${2-} in *"$newline"*) misused "an argument of $option has several lines" ;; esac
-        case $values/${1-}/${2-} in [12]// | [12]/-* | 2/*/ | 2/*/-*) misused "$option needs $values arguments" ;; esac
+        case $values/${1-}/${2-} in [12]// | [12]/-* | 2/*/ | 2/*/-*) misused "$option needs $values argument(s)" ;; esac
         case $option in
             --send-csr)
                 while [ $# -gt 0 ]; do
@@ -1016,7 +1016,7 @@ check_options() {
         case $pair in "$ca_crt//$user_ca_crt" | "$crl//$user_crl") ;; *) ! is_folder "${pair%%//*}" || continue ;; esac
         misused "'${pair#*//}' is given for two different things"
     done
-    notes=$(dirname "$ca_crt")/.${ca_crt##*/}.on-renew
+    notes=$(dirname "$ca_crt")/.$(basename "$ca_crt").on-renew
     for command in curl openssl; do
         command -v "$command" >/dev/null || fail "The command $command is needed." 'Install its package.'
     done

@@ -36,9 +36,7 @@ def test_years(name: str, tmp_path: Path, moved_clock: MovedClock, shells: Calla
         for _step in range(STEPS):
             for party, shell in zip(parties, NAMES, strict=True):
                 renewal = ("--renew-crt", party.bundle, party.bundle)
-                shells(shell).run(
-                    "--ca-url", server.url, *THRESHOLD, *renewal, cwd=party.folder
-                ).expect(0)
+                shells(shell).run("--ca-url", server.url, *THRESHOLD, *renewal, cwd=party.folder).expect(0)
             check(parties, moved_clock.now)
             moved_clock.advance(STEP)
     for party in parties:

@@ -40,9 +40,7 @@ def kill_points(shell: Shell, folder: Path, *arguments: str | Path, cwd: Path) -
         armed.unlink(missing_ok=True)
         count.unlink(missing_ok=True)
         for name in CHANGING:
-            real = next(
-                path for place in shell.path.split(":") if (path := Path(place) / name).exists()
-            )
+            real = next(path for place in shell.path.split(":") if (path := Path(place) / name).exists())
             shim = folder / name
             shim.write_text(_SHIM.format(name=name, armed=armed, count=count, real=real, at=number))
             shim.chmod(0o755)

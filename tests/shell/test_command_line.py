@@ -115,6 +115,21 @@ def test_nobody_answers(sh: Shell, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_surroundings_change_nothing(desk: Desk) -> None:
+    """No proxy, and no settings of curl's or openssl's."""
+    home = desk.folder.parent / "home"
+    home.mkdir()
+    (home / ".curlrc").write_text("proxy = 127.0.0.1:1\ninsecure\nfail-early\n")
+    nowhere = "http://127.0.0.1:1"
+    surroundings = {
+        **{"HOME": str(home), "CURL_HOME": str(home), "http_proxy": nowhere, "ALL_PROXY": nowhere},
+        **{"LC_ALL": "de_DE.UTF-8", "TZ": "Pacific/Auckland", "POSIXLY_CORRECT": "1", "CDPATH": "/"},
+    }
+    pair = desk.pair()
+    arguments = ("--ca-url", desk.server.url, "--threshold", "100", "--renew-crt", pair, pair)
+    desk.sh.run(*arguments, cwd=desk.folder, environment=surroundings).expect(0)
+
+
 def test_names_with_spaces_and_worse(desk: Desk) -> None:
     """Nothing is expanded or executed."""
     folder = desk.folder / "a b $(touch evil) `touch evil` * ; 'x' \"y\" \\"
@@ -147,13 +162,17 @@ def test_the_command_of_on_renew(desk: Desk) -> None:
     hook.chmod(0o755)
     (desk.folder / "code").write_text("7")
     done = desk.run("--on-renew", "./hook").expect(3)
-    assert done.err == "caucase.sh: The on-renew command ./hook failed with 7. What was renewed is in place.\n"
+    assert (
+        done.err == "caucase.sh: The on-renew command ./hook failed with 7. What was renewed is in place.\n"
+    )
     (desk.folder / "seen").unlink()
     desk.run().expect(0)
     assert not (desk.folder / "seen").exists()
     (desk.folder / "code").write_text("0")
     desk.run("--on-renew", "./hook").expect(0)
-    assert (desk.folder / "seen").read_text() == f"{umask:04o}\n{os.environ.get('LC_ALL', '')}{os.environ.get('SSL_CERT_DIR', '')}\n"
+    assert (
+        desk.folder / "seen"
+    ).read_text() == f"{umask:04o}\n{os.environ.get('LC_ALL', '')}{os.environ.get('SSL_CERT_DIR', '')}\n"
     assert not list(desk.folder.glob(".cas*"))
     (desk.folder / "seen").unlink()
     # The list of the simulator is signed anew each time, and so is another one.
@@ -170,8 +189,14 @@ def test_nothing_is_left_in_the_folder_for_temporary_files(desk: Desk, tmp_path:
     folder.mkdir()
     pair = desk.pair()
     surroundings = {"TMPDIR": str(folder)}
-    for arguments, code in (((), 0), (("--threshold", "100", "--renew-crt", pair, pair), 0), (("--get-csr", "1", "x"), 1)):
-        desk.sh.run("--ca-url", desk.server.url, *arguments, cwd=desk.folder, environment=surroundings).expect(code)
+    for arguments, code in (
+        ((), 0),
+        (("--threshold", "100", "--renew-crt", pair, pair), 0),
+        (("--get-csr", "1", "x"), 1),
+    ):
+        desk.sh.run(
+            "--ca-url", desk.server.url, *arguments, cwd=desk.folder, environment=surroundings
+        ).expect(code)
         assert list(folder.iterdir()) == []
 
 
@@ -183,8 +208,9 @@ def test_no_secret_is_on_a_command_line(desk: Desk, tmp_path: Path) -> None:
     for name in ("awk", "cat", "curl", "openssl", "sed", "mv", "cp", "rm"):
         real = next(Path(place) / name for place in desk.sh.path.split(":") if (Path(place) / name).exists())
         (shims / name).write_text(
-            f'#!/bin/dash\nprintf "%s\\n" "$*" >>{log}\ncat {temporary}/*/* >>{log} 2>/dev/null\nexec {real} "$@"\n'
-            .replace("cat /", "/bin/cat /")
+            f'#!/bin/dash\nprintf "%s\\n" "$*" >>{log}\ncat {temporary}/*/* >>{log} 2>/dev/null\nexec {real} "$@"\n'.replace(
+                "cat /", "/bin/cat /"
+            )
         )
         (shims / name).chmod(0o755)
     crt, key = desk.folder / "www.crt", desk.folder / "www.key"
@@ -196,7 +222,9 @@ def test_no_secret_is_on_a_command_line(desk: Desk, tmp_path: Path) -> None:
         log.unlink(missing_ok=True)
         old = pair[1].read_bytes()
         arguments = ("--ca-url", desk.server.url, "--threshold", "100", "--renew-crt", *pair)
-        desk.sh.run(*arguments, cwd=desk.folder, before=shims, environment={"TMPDIR": str(temporary)}).expect(0)
+        desk.sh.run(*arguments, cwd=desk.folder, before=shims, environment={"TMPDIR": str(temporary)}).expect(
+            0
+        )
         text = log.read_bytes().decode("latin-1")
         assert "-----BEGIN CERTIFICATE-----" in text, "what is there was looked at"
         assert "PRIVATE KEY-----" not in text

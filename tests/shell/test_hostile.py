@@ -89,7 +89,9 @@ def test_a_renewal_with_a_second_certificate(desk: Desk) -> None:
     pair = desk.pair()
     before = pair.read_bytes()
     desk.server.misbehave["PUT", NEW] = lambda handler: handler.answer(
-        200, dump_pem(desk.server.cas.cas[0].certificate) + desk.server.cas.sign(make_request().csr, make_request().csr_pem)
+        200,
+        dump_pem(desk.server.cas.cas[0].certificate)
+        + desk.server.cas.sign(make_request().csr, make_request().csr_pem),
     )
     assert "exactly one certificate" in desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err
     assert pair.read_bytes() == before
@@ -112,7 +114,11 @@ def test_a_chain_of_many(desk: Desk) -> None:
     (desk.folder / "cas.crt.pem").write_bytes(dump_pem(cas[0].certificate))
     desk.run().expect(0)
     trusted = load_certificates((desk.folder / "cas.crt.pem").read_bytes())
-    assert trusted == [ca.certificate for ca in cas if ca.certificate.not_valid_after > datetime.now(UTC).replace(tzinfo=None)]
+    assert trusted == [
+        ca.certificate
+        for ca in cas
+        if ca.certificate.not_valid_after > datetime.now(UTC).replace(tzinfo=None)
+    ]
     assert 1 < len(trusted) < 10
 
 
@@ -214,4 +220,6 @@ def test_the_system_s_authorities_are_not_trusted(desk: Desk, monkeypatch: pytes
             desk.server.cas.cas[0] = genuine
 
     desk.server.misbehave["PUT", NEW] = renewed
-    assert "not signed by a CA that is trusted here" in desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err
+    assert (
+        "not signed by a CA that is trusted here" in desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err
+    )

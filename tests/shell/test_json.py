@@ -21,7 +21,9 @@ MESSAGE = {"payload": '{"old_pem": "-----\\n", "new_pem": "\\n/"}', "digest": "s
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The script without its last line, which would do something; then the parser, alone."""
     script = tmp_path_factory.mktemp("functions") / "functions.sh"
-    text, count = re.subn(r'^main "\$@"$', 'LC_ALL=C\nexport LC_ALL\njson "$1" "$2" ./', SCRIPT.read_text(), flags=re.M)
+    text, count = re.subn(
+        r'^main "\$@"$', 'LC_ALL=C\nexport LC_ALL\njson "$1" "$2" ./', SCRIPT.read_text(), flags=re.M
+    )
     assert count == 1
     script.write_text(text)
     return script
@@ -33,7 +35,9 @@ class Parser:
         self.script = script
         self.folder = folder
 
-    def parse(self, text: bytes, *, shape: str = "list", names: tuple[str, ...] = NAMES) -> list[dict[str, str]] | None:
+    def parse(
+        self, text: bytes, *, shape: str = "list", names: tuple[str, ...] = NAMES
+    ) -> list[dict[str, str]] | None:
         """The objects, or nothing for a refusal."""
         for path in self.folder.iterdir():
             path.unlink()
@@ -135,7 +139,9 @@ def test_refused(parser: Parser, what: str) -> None:
 texts = st.text(st.sampled_from('ab \\"/nut{}[]:,\n\r\t'), max_size=12)
 members = st.one_of(st.sampled_from(NAMES), texts)
 json_values = st.recursive(
-    st.one_of(st.none(), st.integers(), texts), lambda inner: st.lists(inner) | st.dictionaries(members, inner), max_leaves=4
+    st.one_of(st.none(), st.integers(), texts),
+    lambda inner: st.lists(inner) | st.dictionaries(members, inner),
+    max_leaves=4,
 )
 messages = st.lists(st.fixed_dictionaries(dict.fromkeys(NAMES, texts)), max_size=3)
 documents = st.one_of(
@@ -144,7 +150,9 @@ documents = st.one_of(
     json_values.map(json.dumps),
     # Nearly JSON: a character gone, or one more.
     st.builds(
-        lambda value, at, more: (text := json.dumps(value))[: at % (len(text) + 1)] + more + text[at % (len(text) + 1) + 1 :],
+        lambda value, at, more: (
+            (text := json.dumps(value))[: at % (len(text) + 1)] + more + text[at % (len(text) + 1) + 1 :]
+        ),
         messages,
         st.integers(min_value=0, max_value=200),
         st.sampled_from(["", '"', "\\", "{", "}", "]", ",", ":", "n", " "]),
@@ -165,7 +173,12 @@ def test_read_as_python_reads_it_or_not_at_all(parser: Parser, text: str) -> Non
         # White space within a text becomes a space: which no signature survives.
         assert found == [{name: value.replace("\0", " ") for name, value in one.items()} for one in meant]
     elif isinstance(meant, list) and meant and text == json.dumps(meant):
-        assert not all(
-            isinstance(one, dict) and set(one) == set(NAMES) and all(isinstance(value, str) for value in one.values())
-            for one in meant
-        ) or "\\\\\\" in text
+        assert (
+            not all(
+                isinstance(one, dict)
+                and set(one) == set(NAMES)
+                and all(isinstance(value, str) for value in one.values())
+                for one in meant
+            )
+            or "\\\\\\" in text
+        )

@@ -41,7 +41,9 @@ def test_the_old_format_of_keys(desk: Desk) -> None:
     """As ``openssl ecparam -genkey`` writes them, parameters before the key."""
     path = desk.folder / "www.pem"
     subprocess.run(
-        ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", path], check=True, capture_output=True
+        ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", path],
+        check=True,
+        capture_output=True,
     )
     csr = subprocess.run(
         ["openssl", "req", "-new", "-key", path, "-subj", "/CN=www"], check=True, stdout=subprocess.PIPE
@@ -131,7 +133,9 @@ def test_killed_at_any_moment(desk: Desk, tmp_path: Path, files: int) -> None:
     shutil.copytree(desk.folder, before)
     old = load_certificate(crt.read_bytes())
     seen, recovered = set(), set()
-    for _ in kill_points(desk.sh, tmp_path / "kills", "--ca-url", desk.server.url, *renew(crt, key), cwd=desk.folder):
+    for _ in kill_points(
+        desk.sh, tmp_path / "kills", "--ca-url", desk.server.url, *renew(crt, key), cwd=desk.folder
+    ):
         fits = is_pair(crt.read_bytes(), key.read_bytes())
         seen.add((fits, load_certificate(crt.read_bytes()) == old))
         for path in (key, *desk.folder.glob(".*.renewed")):
@@ -227,7 +231,9 @@ def test_a_full_disk_for_temporary_files(
     assert os.listdir(disk) == []  # noqa: PTH208
 
 
-@pytest.mark.parametrize("wrong", ["another key", "no key", "two keys", "passphrase", "two certificates", "cut off", "no file"])
+@pytest.mark.parametrize(
+    "wrong", ["another key", "no key", "two keys", "passphrase", "two certificates", "cut off", "no file"]
+)
 def test_a_pair_that_is_none(desk: Desk, wrong: str) -> None:
     path = desk.pair()
     data = path.read_bytes()
@@ -235,7 +241,10 @@ def test_a_pair_that_is_none(desk: Desk, wrong: str) -> None:
     key, crt = data[:cut], data[cut:]
     other = dump_private_key(make_request().key)
     encrypted = subprocess.run(
-        ["openssl", "pkcs8", "-topk8", "-passout", "pass:secret"], input=key, check=True, stdout=subprocess.PIPE
+        ["openssl", "pkcs8", "-topk8", "-passout", "pass:secret"],
+        input=key,
+        check=True,
+        stdout=subprocess.PIPE,
     ).stdout
     path.write_bytes({
         "another key": other + crt,
