@@ -987,6 +987,10 @@ walk() {
 }
 
 check_options() {
+    for command in curl openssl awk basename cat chmod cmp cp dirname grep ls mkdir mktemp mv rm rmdir sed sort sync tail \
+        tr wc; do
+        command -v "$command" >/dev/null || fail "The command $command is needed." 'Install its package.'
+    done
     case $ca_url in
         '') misused '--ca-url is needed' ;;
         https://*) misused "'$ca_url' does not start with http://: everything goes over HTTP, and what matters is signed" ;;
@@ -1017,9 +1021,6 @@ check_options() {
         misused "'${pair#*//}' is given for two different things"
     done
     notes=$(dirname "$ca_crt")/.$(basename "$ca_crt").on-renew
-    for command in curl openssl; do
-        command -v "$command" >/dev/null || fail "The command $command is needed." 'Install its package.'
-    done
 }
 
 # attempt ACTION ARGUMENT...: a failure is told and counted, and does not keep the others from being done; a server that gives no

@@ -81,11 +81,11 @@ URL = ("--ca-url", "http://127.0.0.1:1")
         ((*URL, "--key-len", "1024"), "--key-len is from 2048 to 8192"),
         ((*URL, "--key-len", "2048;id"), "--key-len is from 2048 to 8192"),
         ((*URL, "--key-len", "123456789012345678901234567890"), "--key-len is from 2048 to 8192"),
-        ((*URL, "--get-crt", "1"), "--get-crt needs 2 arguments"),
+        ((*URL, "--get-crt", "1"), "--get-crt needs 2 argument(s)"),
         ((*URL, "--get-crt", "x", "y"), "'x' is no id of a request"),
         ((*URL, "--get-crt", "1/../2", "y"), "is no id of a request"),
         ((*URL, "--get-csr", "1" * 21, "y"), "is no id of a request"),
-        ((*URL, "--renew-crt", "a", "--send-csr"), "--renew-crt needs 2 arguments"),
+        ((*URL, "--renew-crt", "a", "--send-csr"), "--renew-crt needs 2 argument(s)"),
         ((*URL, "--send-csr"), "--send-csr needs 1 argument"),
         ((*URL, "--ca-crt", "a\nb.pem"), "an argument of --ca-crt has several lines"),
         ((*URL, "--ca-crt", "same.pem", "--crl", "same.pem"), "is given for two different things"),
@@ -122,8 +122,14 @@ def test_surroundings_change_nothing(desk: Desk) -> None:
     (home / ".curlrc").write_text("proxy = 127.0.0.1:1\ninsecure\nfail-early\n")
     nowhere = "http://127.0.0.1:1"
     surroundings = {
-        **{"HOME": str(home), "CURL_HOME": str(home), "http_proxy": nowhere, "ALL_PROXY": nowhere},
-        **{"LC_ALL": "de_DE.UTF-8", "TZ": "Pacific/Auckland", "POSIXLY_CORRECT": "1", "CDPATH": "/"},
+        "HOME": str(home),
+        "CURL_HOME": str(home),
+        "http_proxy": nowhere,
+        "ALL_PROXY": nowhere,
+        "LC_ALL": "de_DE.UTF-8",
+        "TZ": "Pacific/Auckland",
+        "POSIXLY_CORRECT": "1",
+        "CDPATH": "/",
     }
     pair = desk.pair()
     arguments = ("--ca-url", desk.server.url, "--threshold", "100", "--renew-crt", pair, pair)
