@@ -23,8 +23,8 @@ PIP := -m pip --disable-pip-version-check --quiet --retries 10 --timeout 60
 RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python3-jinja2 python3-pip python3-sdnotify \
     python3-setuptools python3-systemd python3-urllib3 python3-venv python3-wheel python3-yaml \
     curl openssl systemd
-TEST_PACKAGES := build-essential faketime gnutls-bin haproxy nginx python3-hypothesis python3-pytest \
-    python3-pytest-xdist python3-shtab scdoc slowhttptest testssl.sh wrk
+TEST_PACKAGES := build-essential busybox dash faketime gnutls-bin haproxy jq nginx python3-hypothesis python3-jsonschema \
+    python3-pytest python3-pytest-xdist python3-shtab scdoc shellcheck slowhttptest testssl.sh wrk
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -58,7 +58,7 @@ venv: .venv/.made
 run: venv
 	@scripts/run
 
-test: lint .venv-audit/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-audit/.made .venv-editor/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -68,6 +68,7 @@ lint: .venv/.made .venv-tools/.made
 	.venv-tools/bin/ruff format --check .
 	.venv-tools/bin/mypy
 	.venv-tools/bin/bandit --quiet --recursive --configfile pyproject.toml caucase
+	shellcheck sh/caucase.sh
 
 deb:
 	@$(call apt,build-essential)
@@ -133,6 +134,13 @@ clean:
 .venv-audit/.made: Makefile | .venv/.made .venv-test-packages
 	$(SYSTEM_PYTHON) -m venv --clear .venv-audit
 	.venv-audit/bin/python $(PIP) install 'cyclonedx-python-lib[json-validation]' sslyze
+	@touch $@
+
+# What editors use for YAML; npm may have come with a nodejs that is not Debian's.
+.venv-editor/.made: Makefile | .venv-test-packages
+	@command -v npm >/dev/null || { $(call apt,npm); }
+	mkdir -p $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error yaml-language-server
 	@touch $@
 
 # What looks for inputs that do harm.

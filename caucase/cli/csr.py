@@ -171,7 +171,7 @@ def _lines(label: str, text: str, columns: int) -> Iterator[str]:
         shown += f" ({len(text)} characters; all of them with --json)"
     pieces = wrapped(shown, max(columns - _LABEL - 2, 20)) if columns else [shown]
     for piece in pieces:
-        yield f"  {label:<{_LABEL}}{piece}".rstrip()
+        yield f"  {label:<{_LABEL}}{piece}"
         label = ""
 
 

@@ -52,12 +52,17 @@ def _width_of(char: str) -> int:
 
 
 def wrapped(text: str, columns: int) -> list[str]:
-    """Text without line ends in lines of at most so many columns, one at least; it is cut anywhere."""
+    """Text without line ends in lines of at most so many columns, one at least; together they are the text again.
+
+    They end after a space if there is one in their second half, and else anywhere.
+    """
     lines, line, used = [], "", 0
     for char in text:
         wide = _width_of(char)
-        if used + wide > columns and line:
-            lines.append(line)
-            line, used = "", 0
+        while used + wide > columns and line:
+            space = line.rfind(" ", len(line) // 2) + 1 or len(line)
+            lines.append(line[:space])
+            line = line[space:]
+            used = width(line)
         line, used = line + char, used + wide
     return [*lines, line]

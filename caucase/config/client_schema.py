@@ -6,15 +6,17 @@ works is for its options to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from caucase.config.parser import Parser, matching, parser
 from caucase.config.setting import Setting
 from caucase.config.updater_values import ca_url
 from caucase.config.values import path
 
 
+@parser("a file name that starts with / or with ~/", matching(r"[/~][^\x00]*"))
 def own_path(text: str) -> Path:
     """A file name that means the same wherever a command is started: from the root on, or from a home directory."""
     if not (found := path(text)).is_absolute():
@@ -26,7 +28,7 @@ def own_path(text: str) -> Path:
 
 def _setting(
     key: str,
-    parse: Callable[[str], Any],
+    parse: Parser[Any],
     default: str | None,
     help: str,  # noqa: A002 - as in caucase.config.schema
     *,

@@ -13,7 +13,7 @@ from typing import Any
 
 from caucase.config.strict_yaml import Reading, read_mapping
 from caucase.config.updater import Installed, Part, UpdaterConfig
-from caucase.config.updater_schema import SETTINGS, STATE_ROOT
+from caucase.config.updater_schema import INSTALL_SETTINGS, RULES, SETTINGS, STATE_ROOT
 from caucase.core.asked import PURPOSES, asked
 from caucase.core.profile import Asked
 from caucase.errors import ConfigError, Malformed
@@ -40,8 +40,9 @@ def load_updater_config(path: Path, *, directory: Path | None = None) -> Updater
         )
     if (root := read_mapping(path)) is not None:
         reading.take_mapping(path, root, SETTINGS)
-    if "ca_url" not in reading.places:
-        reading.mistakes.append(f"{path}: ca_url: is missing; give the CA's HTTP address")
+    for missing in reading.missing(SETTINGS):
+        what = f"{missing.help[0].lower()}{missing.help[1:].rstrip('.')}"
+        reading.mistakes.append(f"{path}: {missing.key}: is missing; give {what}")
     reading.compare(_contradictions(reading))
     request = _asked(reading)
     state = reading.values.get("directory") or directory or Path(STATE_ROOT) / path.stem
@@ -55,17 +56,9 @@ def _contradictions(reading: Reading) -> Iterator[tuple[Sequence[str], str]]:
     sentence.
     """
     given = reading.places
-    if {"csr", "names"} <= given.keys():
-        yield ("csr", "names"), "names are given too; a request says by itself whom it is for"
-    for key in ("subject", "key_usage", "extended_key_usage"):
-        if key in given and "names" not in given:
-            yield (key,), "is for a request that is made here, from names"
-    if "csr" in given and "key" not in given:
-        yield ("csr",), "the key of the request is missing; give its file as key"
-    if not {"csr", "names"} & given.keys():
-        for key in ("key", "crt", "key_type", "threshold"):
-            if key in given:
-                yield (key,), "is of a certificate, and neither names nor csr ask for one"
+    for rule in RULES:
+        if rule.is_broken(given):
+            yield (rule.key, *rule.excludes), rule.why
     if "csr" in given and len(set(_paths(reading, "csr", "key"))) == 1:
         yield ("csr", "key"), "is the file of the key, which is replaced at each renewal"
     for first, second in (("cas_ca", "crl"), ("ca", "crl"), ("key", "crl"), ("key", "cas_ca"), ("key", "ca")):
@@ -119,9 +112,8 @@ def _entries(reading: Reading) -> Sequence[Reading]:
 def _installed(entry: Reading, reading: Reading, state: Path) -> Installed | None:
     """An entry of ``install``, or ``None`` and one mistake or more."""
     before = len(reading.mistakes)
-    for key in ("path", "content"):
-        if key not in entry.places:
-            reading.mistakes.append(f"{reading.places['install']}: {key} is missing in an entry")
+    for missing in entry.missing(INSTALL_SETTINGS):
+        reading.mistakes.append(f"{reading.places['install']}: {missing.key} is missing in an entry")
     content: tuple[Part, ...] = entry.values.get("content", ())
     holds_key = Part.KEY in content
     mode: int = entry.values.get("mode", _KEY_MODE if holds_key else _PUBLIC_MODE)

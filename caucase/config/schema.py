@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from caucase.config import values
+from caucase.config.parser import Parser
 from caucase.config.setting import Setting
 from caucase.core.keys import KeyType
 from caucase.core.message import MESSAGE_LIMIT
@@ -34,7 +35,7 @@ class Option(Setting):
 
 
 def _option(
-    parse: Callable[[str], Any],
+    parse: Parser[Any],
     default: str | None,
     help: str,  # noqa: A002 - the word that argparse uses for it
     *,

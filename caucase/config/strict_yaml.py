@@ -7,7 +7,7 @@ not need (anchors, aliases, tags, several documents). Values are text until thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -74,6 +74,10 @@ class Reading:
             else:
                 seen[key] = _line(key_node)
                 self._take_node(path, settings[key], value_node, where, within)
+
+    def missing(self, settings: Mapping[str, Setting]) -> Iterator[Setting]:
+        """Those of ``settings`` that are required and were not given."""
+        return (one for one in settings.values() if one.required and one.key not in self.places)
 
     def compare(self, contradictions: Iterable[tuple[Sequence[str], str]]) -> None:
         """Note what is wrong between settings that are right each for itself: their keys, and a sentence."""

@@ -5,16 +5,15 @@ Loading and documentation are made from ``SETTINGS``. Nothing is read here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from caucase.config import updater_values as values
-from caucase.config.setting import Setting
+from caucase.config.parser import Parser, Schema, explained
+from caucase.config.setting import Rule, Setting
 from caucase.config.values import days
-from caucase.core.asked import KEY_USAGES, PURPOSES, parse_key_usage, parse_name, parse_purpose
-from caucase.core.keys import KeyType
-from caucase.core.subject import parse_subject
+from caucase.core.asked import KEY_USAGES, NAMES_LIMIT, PURPOSES
 
 STATE_ROOT = "/var/lib/caucase-updater"
 
@@ -24,13 +23,14 @@ _THRESHOLD = days(minimum=timedelta(hours=1.2))
 
 def _setting(
     key: str,
-    parse: Callable[[str], Any],
+    parse: Parser[Any],
     default: str | None,
     help: str,  # noqa: A002 - as in caucase.config.schema
     *,
     metavar: str = "",
     many: bool = False,
     inner: Mapping[str, Setting] | None = None,
+    required: bool = False,
 ) -> Setting:
     return Setting(
         key=key,
@@ -40,6 +40,7 @@ def _setting(
         metavar=metavar,
         many=many,
         inner=inner or {},
+        required=required,
     )
 
 
@@ -49,13 +50,14 @@ def _by_key(settings: Iterable[Setting]) -> Mapping[str, Setting]:
 
 INSTALL_SETTINGS: Mapping[str, Setting] = _by_key(
     [
-        _setting("path", values.absolute_path, None, "Where the file is kept. Required.", metavar="FILE"),
+        _setting("path", values.absolute_path, None, "Where the file is kept.", metavar="FILE", required=True),
         _setting(
             "content",
             values.content,
             None,
-            "What it is made of, in this order: key, certificate, ca, crl, joined by '+'. Required.",
+            "What it is made of, in this order: key, certificate, ca, crl, joined by '+'.",
             metavar="PARTS",
+            required=True,
         ),
         _setting(
             "owner",
@@ -81,7 +83,7 @@ INSTALL_SETTINGS: Mapping[str, Setting] = _by_key(
 
 SETTINGS: Mapping[str, Setting] = _by_key(
     [
-        _setting("ca_url", values.ca_url, None, "The CA's HTTP address. Required.", metavar="URL"),
+        _setting("ca_url", values.ca_url, None, "The CA's HTTP address.", metavar="URL", required=True),
         _setting(
             "mode",
             values.mode_of_updater,
@@ -91,7 +93,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "names",
-            values.of_core(parse_name),
+            values.name,
             None,
             "Whom the certificate is for: DNS names (*.example.com too), IP addresses, e-mail addresses, URI: and "
             "a URI. Key and request are made. With neither names nor csr only CA certificates and lists are kept.",
@@ -100,7 +102,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "subject",
-            values.of_core(parse_subject),
+            values.subject_name,
             None,
             "The subject, as CN=www,O=Example. When not given: the first name as CN, if that has 64 "
             "characters at most.",
@@ -108,7 +110,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "key_usage",
-            values.of_core(parse_key_usage),
+            values.key_usage,
             "digitalSignature",
             f"What the key may do: {', '.join(KEY_USAGES)}.",
             metavar="USAGE",
@@ -116,7 +118,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "extended_key_usage",
-            values.of_core(parse_purpose),
+            values.purpose,
             None,
             f"What the certificate may be used for: {', '.join(PURPOSES)}, or OIDs. When not given: serverAuth and "
             "clientAuth, for a user clientAuth.",
@@ -151,7 +153,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "key_type",
-            values.of_core(KeyType.parse),
+            values.key_type,
             None,
             "Type of new keys: rsa:2048, rsa:3072, rsa:4096, ec:P-256, ec:P-384, ec:P-521 or ed25519. When not "
             "given: that of the key before.",
@@ -167,7 +169,7 @@ SETTINGS: Mapping[str, Setting] = _by_key(
         ),
         _setting(
             "install",
-            str,
+            Parser(str, f"a mapping with {', '.join(INSTALL_SETTINGS)}", {"type": "object"}),
             None,
             "Files that --deploy keeps up to date.",
             many=True,
@@ -189,3 +191,81 @@ SETTINGS: Mapping[str, Setting] = _by_key(
     ]
 )  # fmt: skip
 """Every key of the file, in the order of documentation."""
+
+_UNITS = ("reload", "restart", "start")
+
+RULES = (
+    Rule(key="csr", excludes=("names",), why="names are given too; a request says by itself whom it is for"),
+    *(
+        Rule(key=key, needs=("names",), why="is for a request that is made here, from names")
+        for key in ("subject", "key_usage", "extended_key_usage")
+    ),
+    Rule(key="csr", needs=("key",), why="the key of the request is missing; give its file as key"),
+    *(
+        Rule(
+            key=key,
+            needs=("names", "csr"),
+            why="is of a certificate, and neither names nor csr ask for one",
+        )
+        for key in ("key", "crt", "key_type", "threshold")
+    ),
+)
+"""What has to stand beside what."""
+
+
+def _holds(schema: Schema) -> Schema:
+    """One value that ``schema`` accepts, or a list with one."""
+    return {"anyOf": [schema, {"type": "array", "contains": schema}]}
+
+
+def _part(words: str) -> Schema:
+    return {
+        "type": "object",
+        "required": ["content"],
+        "properties": {"content": {"type": "string", "pattern": rf"\b(?:{words})\b"}},
+    }
+
+
+CONDITIONS: Sequence[Schema] = (
+    {
+        "properties": {
+            "names": {"minItems": 1, "maxItems": NAMES_LIMIT, "uniqueItems": True},
+            **{key: {"uniqueItems": True} for key in _UNITS},
+        }
+    },
+    {
+        "if": {
+            "required": ["install"],
+            "properties": {"install": _holds(_part("key|certificate"))},
+        },
+        "then": {
+            "anyOf": [
+                explained({"required": [key]}, "install: neither names nor csr ask for a certificate.")
+                for key in ("names", "csr")
+            ]
+        },
+    },
+    {
+        "if": {
+            "required": ["key_usage"],
+            "properties": {"key_usage": _holds({"enum": ["encipherOnly", "decipherOnly"]})},
+        },
+        "then": {
+            "properties": {
+                "key_usage": explained(
+                    {"type": "array", "contains": {"const": "keyAgreement"}},
+                    "encipherOnly and decipherOnly need keyAgreement beside them.",
+                )
+            }
+        },
+    },
+)
+"""What else of ``caucase.config.load_updater`` JSON Schema can say of the file, for its editor."""
+
+INSTALL_CONDITIONS: Sequence[Schema] = (
+    {
+        "if": _part("key"),
+        "then": {"properties": {"mode": values.PRIVATE_MODES}},
+    },
+)
+"""The same of an entry of ``install``."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from caucase.core.netloc import HOST_PATTERN
 from caucase.core.profile import Asked
 from caucase.core.x509 import COMMON_NAME_MAX
 from caucase.errors import Malformed
@@ -41,9 +42,8 @@ PURPOSES = {
     "timeStamping": ExtendedKeyUsageOID.TIME_STAMPING,
 }
 
-# Labels as RFC 1123 section 2.1 has them; RFC 6125 section 6.4.3: a wildcard is the whole leftmost label.
-_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
+# RFC 6125 section 6.4.3: a wildcard is the whole leftmost label.
+_WILDCARD = "*."
 _HOST_LIMIT = 253
 # RFC 5321 section 4.1.2, Dot-string: quoted local parts are not written by anybody.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -52,7 +52,15 @@ _LOCAL_PART_LIMIT = 64
 # RFC 5280 section 4.2.1.6: never relative, so with a scheme and something after it; characters of RFC 3986.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 
-_OID = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){2,15}", re.ASCII)
+OID_PATTERN = r"[0-2](?:\.(?:0|[1-9][0-9]{0,18})){2,15}"
+"""An object identifier in dots."""
+
+NAME_PATTERNS = {
+    "a DNS name": rf"(?:{re.escape(_WILDCARD)})?{HOST_PATTERN}",
+    "an e-mail address": rf"(?=[^@]{{1,{_LOCAL_PART_LIMIT}}}@){_LOCAL_PART.pattern}@{HOST_PATTERN}",
+    "URI: and a URI": f"URI:{_URI.pattern}",
+}
+"""What ``parse_name`` takes besides IP addresses."""
 
 
 def parse_name(text: str) -> x509.GeneralName:
@@ -79,9 +87,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def _dns(text: str, name: str) -> str:
     host = name.lower()
-    labels = host.removeprefix("*.")
-    # What looks like an IPv4 address and is none is a typing error, not a name.
-    if len(host) > _HOST_LIMIT or not _HOST.fullmatch(labels) or re.fullmatch(r"[0-9.]+", labels, re.ASCII):
+    if len(host) > _HOST_LIMIT or not re.fullmatch(HOST_PATTERN, host.removeprefix(_WILDCARD), re.ASCII):
         raise Malformed(
             f"{text!r} is not a name that a certificate can hold.",
             "Give a DNS name, an IP address, an e-mail address, or URI: and a URI.",
@@ -91,7 +97,7 @@ def _dns(text: str, name: str) -> str:
 
 def _mail(text: str) -> str:
     local, _, host = text.rpartition("@")
-    if len(local) > _LOCAL_PART_LIMIT or not _LOCAL_PART.fullmatch(local) or host.startswith("*"):
+    if len(local) > _LOCAL_PART_LIMIT or not _LOCAL_PART.fullmatch(local) or host.startswith(_WILDCARD):
         raise Malformed(f"{text!r} is not an e-mail address.")
     return f"{local}@{_dns(text, host)}"
 
@@ -116,7 +122,7 @@ def parse_purpose(text: str) -> x509.ObjectIdentifier:
     """``serverAuth`` and the like, or an OID in dots; Malformed."""
     if text in PURPOSES:
         return PURPOSES[text]
-    if _OID.fullmatch(text):
+    if re.fullmatch(OID_PATTERN, text, re.ASCII):
         try:
             return x509.ObjectIdentifier(text)
         except ValueError:

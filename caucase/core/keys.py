@@ -28,6 +28,8 @@ _CURVES: dict[str, type[ec.EllipticCurve]] = {
     "P-384": ec.SECP384R1,
     "P-521": ec.SECP521R1,
 }
+USUAL_KEY_TYPES = ("rsa:2048", "rsa:3072", "rsa:4096", *(f"ec:{name}" for name in _CURVES), "ed25519")
+"""What to choose from; an RSA key may have other lengths, too."""
 _CURVE_BY_NAME = {curve().name: name for name, curve in _CURVES.items()}
 # FIPS 186-5 section 6.1.1: a hash at least as strong as the curve.
 _CURVE_HASHES: dict[str, type[SignatureHash]] = {
@@ -58,7 +60,7 @@ class KeyType:
             return cls(algorithm=algorithm, size=size)
         raise Malformed(
             f"key type {text!r} is not known.",
-            f"Give rsa:2048, rsa:3072, rsa:4096, {', '.join(f'ec:{name}' for name in _CURVES)} or ed25519.",
+            f"Give {', '.join(USUAL_KEY_TYPES[:-1])} or {USUAL_KEY_TYPES[-1]}.",
         )
 
     def generate(self) -> PrivateKey:

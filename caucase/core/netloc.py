@@ -16,8 +16,11 @@ HTTPS_PORT = 443
 
 # RFC 1123 section 2.1 and RFC 5890: letters, digits, hyphens; IDNs arrive as A-labels. An underscore is no
 # host name.
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z", re.IGNORECASE | re.ASCII)
-_HOST_LIMIT = 253
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_END = r"(?![A-Za-z0-9.-])"
+# 253 characters at most; and what looks like an IPv4 address and is none is a typing error, not a name.
+HOST_PATTERN = rf"(?=[A-Za-z0-9.-]{{1,253}}{_END})(?![0-9.]+{_END}){_LABEL}(?:\.{_LABEL})*"
+"""The name of a host, as a pattern that can stand within another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ def _check_host(text: str, host: str) -> None:
         except ValueError:
             raise Malformed(f"netloc {text!r}: {host!r} is not an IPv4 address.") from None
         return
-    if not host or len(host) > _HOST_LIMIT or not all(map(_LABEL.match, host.split("."))):
+    if not re.fullmatch(HOST_PATTERN, host, re.ASCII):
         raise Malformed(
             f"netloc {text!r}: {host!r} is not a host name.", "Give a non-ASCII name in its xn-- form."
         )

@@ -40,6 +40,9 @@ _ATTRIBUTES = {
     "EMAILADDRESS": _Attribute(oid=NameOID.EMAIL_ADDRESS, longest=255, ascii=True),
 }
 
+KEYWORDS = tuple(_ATTRIBUTES)
+"""What can stand before a ``=``."""
+
 _ESCAPE = re.compile(r'\\(?:([0-9A-Fa-f]{2})|([ "#+,;<=>\\]))', re.ASCII)
 # One attribute and what follows it; spaces around it are no part of it unless they are escaped.
 _STEP = re.compile(

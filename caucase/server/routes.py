@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from caucase.authority import ContextName
-from caucase.server import consent, handlers, pages
+from caucase.server import consent, contracts, handlers, pages
 from caucase.server.call import Handler
+from caucase.server.contracts import Contract
 from caucase.server.cors import Kind
 
 _CAU, _CAS = ContextName.CAU, ContextName.CAS
@@ -18,7 +19,8 @@ class Route:
     """``path`` is below each of ``contexts``, or the root where that is ``None``; ``{name}`` is a parameter.
 
     ``below``: what stands before the context. ``name`` and ``title``: how a HAL document calls it, empty when none
-    does. ``auth``: a user's certificate is needed. ``kind``: which web origins' pages may use it.
+    does. ``auth``: a user's certificate is needed. ``kind``: which web origins' pages may use it. ``contract``: what
+    the API takes and gives here, ``None`` where it is for people.
     """
 
     method: str
@@ -30,6 +32,7 @@ class Route:
     kind: Kind = Kind.API
     below: str = ""
     contexts: tuple[ContextName | None, ...] = (_CAU, _CAS)
+    contract: Contract | None = None
 
     def paths(self) -> Iterator[tuple[ContextName | None, str]]:
         """The full path in each context."""
@@ -38,7 +41,14 @@ class Route:
 
 
 ROUTES = (
-    Route(method="GET", path="/", handler=handlers.description, kind=Kind.OPEN, contexts=(None,)),
+    Route(
+        method="GET",
+        path="/",
+        handler=handlers.description,
+        kind=Kind.OPEN,
+        contexts=(None,),
+        contract=contracts.HOME,
+    ),
     # The consent page is for people; a refusal tells its address.
     Route(method="GET", path="/cors", handler=pages.consent.question, kind=Kind.PAGE, contexts=(None,)),
     Route(method="POST", path="/cors", handler=consent.decide, kind=Kind.FORM, contexts=(None,)),
@@ -101,6 +111,7 @@ ROUTES = (
         handler=handlers.description,
         name="getCASHAL",
         title="cas",
+        contract=contracts.HOME,
         kind=Kind.OPEN,
         contexts=(_CAS,),
     ),
@@ -110,6 +121,7 @@ ROUTES = (
         handler=handlers.description,
         name="getCAUHAL",
         title="cau",
+        contract=contracts.HOME,
         kind=Kind.OPEN,
         contexts=(_CAU,),
     ),
@@ -119,6 +131,7 @@ ROUTES = (
         handler=handlers.revocation_lists,
         name="getCertificateRevocationListList",
         title="The current revocation lists of all valid CAs, PEM.",
+        contract=contracts.LISTS,
     ),
     # Before the next one, whose parameter matches the ending too.
     Route(
@@ -127,6 +140,7 @@ ROUTES = (
         handler=handlers.revocation_list_der,
         name="getCertificateRevocationListDER",
         title="The current revocation list of one CA, by its key identifier as a decimal number, DER.",
+        contract=contracts.LIST_DER,
     ),
     Route(
         method="GET",
@@ -134,6 +148,7 @@ ROUTES = (
         handler=handlers.revocation_list_pem,
         name="getCertificateRevocationList",
         title="The current revocation list of one CA, by its key identifier as a decimal number, PEM.",
+        contract=contracts.LIST_PEM,
     ),
     Route(
         method="PUT",
@@ -141,6 +156,7 @@ ROUTES = (
         handler=handlers.submit,
         name="createCertificateSigningRequest",
         title="Submit a certificate signing request.",
+        contract=contracts.SUBMIT,
     ),
     Route(
         method="GET",
@@ -148,6 +164,7 @@ ROUTES = (
         handler=handlers.pending,
         name="getPendingCertificateRequestList",
         title="The certificate signing requests that wait for a decision.",
+        contract=contracts.PENDING,
         auth=True,
     ),
     Route(
@@ -156,6 +173,7 @@ ROUTES = (
         handler=handlers.request,
         name="getCertificateSigningRequest",
         title="A certificate signing request.",
+        contract=contracts.REQUEST,
     ),
     Route(
         method="DELETE",
@@ -163,6 +181,7 @@ ROUTES = (
         handler=handlers.reject,
         name="deletePendingCertificateRequest",
         title="Reject a certificate signing request that waits for a decision.",
+        contract=contracts.REJECT,
         auth=True,
     ),
     Route(
@@ -171,6 +190,7 @@ ROUTES = (
         handler=handlers.ca_certificate,
         name="getCACertificate",
         title="The CA certificate to trust.",
+        contract=contracts.CA,
     ),
     Route(
         method="GET",
@@ -178,6 +198,7 @@ ROUTES = (
         handler=handlers.ca_chain,
         name="getCACertificateChain",
         title="How each CA certificate vouches for its successor.",
+        contract=contracts.CA_CHAIN,
     ),
     Route(
         method="GET",
@@ -185,6 +206,7 @@ ROUTES = (
         handler=handlers.https_ca,
         name="getHTTPSCACertificate",
         title="The CA certificate to trust for HTTPS with this server, signed by the service CA.",
+        contract=contracts.HTTPS_CA,
         contexts=(_CAS,),
     ),
     Route(
@@ -193,6 +215,7 @@ ROUTES = (
         handler=handlers.issued,
         name="getCertificateList",
         title="The certificates that were issued, by pages; parameters say which.",
+        contract=contracts.ISSUED,
         auth=True,
     ),
     Route(
@@ -201,6 +224,7 @@ ROUTES = (
         handler=handlers.renew,
         name="renewCertificate",
         title="Renew a certificate.",
+        contract=contracts.RENEW,
     ),
     Route(
         method="PUT",
@@ -208,6 +232,7 @@ ROUTES = (
         handler=handlers.revoke,
         name="revokeCertificate",
         title="Revoke a certificate.",
+        contract=contracts.REVOKE,
     ),
     Route(
         method="GET",
@@ -215,6 +240,7 @@ ROUTES = (
         handler=handlers.certificate,
         name="getCertificate",
         title="The certificate that was signed for a request.",
+        contract=contracts.FETCH,
     ),
     Route(
         method="PUT",
@@ -222,6 +248,7 @@ ROUTES = (
         handler=handlers.sign,
         name="createCertificate",
         title="Sign a certificate signing request that waits for a decision.",
+        contract=contracts.SIGN,
         auth=True,
     ),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caucase.cli.table import table
 from caucase.cli.terminal import Colour, Painted, has_colours, paint, width, wrapped
@@ -76,7 +78,16 @@ def test_table() -> None:
         ("abcd", 3, ["abc", "d"]),
         ("日本語", 3, ["日", "本", "語"]),
         ("日", 1, ["日"]),
+        ("some words here", 12, ["some words ", "here"]),
+        ("a bcdefghij", 8, ["a bcdefg", "hij"]),
     ],
 )
 def test_wrapped(text: str, columns: int, lines: list[str]) -> None:
     assert wrapped(text, columns) == lines
+
+
+@given(st.text(alphabet="ab 日\N{COMBINING ACUTE ACCENT}"), st.integers(2, 12))
+def test_nothing_is_lost_by_wrapping(text: str, columns: int) -> None:
+    lines = wrapped(text, columns)
+    assert "".join(lines) == text
+    assert all(width(line) <= columns for line in lines)

@@ -12,7 +12,6 @@ import pytest
 
 from caucase.client.deploy import deploy
 from caucase.config.load_updater import load_updater_config
-from caucase.config.updater_schema import INSTALL_SETTINGS, SETTINGS
 from tests.client.machine import Machine
 
 PAGE = (Path(__file__).parents[2] / "docs" / "updater.md").read_text()
@@ -51,12 +50,6 @@ def test_an_example_is_a_configuration(tmp_path: Path, name: str) -> None:
     kind, text = BLOCKS[follows]
     assert kind == SERVERS[name]
     assert set(re.findall(r"/etc/[\w./-]+\.pem", text)) == {str(entry.path) for entry in config.install}
-
-
-def test_every_key_is_on_the_page() -> None:
-    for setting in (*SETTINGS.values(), *INSTALL_SETTINGS.values()):
-        default = f"`{setting.default}`" if setting.default else ""
-        assert f"| `{setting.key}` | {setting.help} | {default} |" in PAGE
 
 
 def deployed(tmp_path: Path, name: str, folder: str) -> str:

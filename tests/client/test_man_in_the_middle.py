@@ -1,8 +1,10 @@
 """What a man in the middle can do to each client command, and what he cannot: before the first contact, and later.
 
 The server is the real one, rolled over once; so is the one that the man has of his own. The commands are the real ones, in
-this process.
+this process; and caucase.sh, in either shell.
 """
+
+# ruff: noqa: F811 - a fixture that is imported, and arguments of its name
 
 from __future__ import annotations
 
@@ -38,10 +40,13 @@ from caucase.store import Database
 from tests.server.harness import Server
 from tests.server.harness import running as running_server
 from tests.server.material import make
+from tests.shell.conftest import shells  # noqa: F401 - a fixture
+from tests.shell.shells import NAMES, Shell, impatient
 
 from .middle import Exchange, Man, Reply, between, break_off, fall_silent, never_end, pass_on, say
 
 DAY = timedelta(days=1)
+IN_SHELLS = tuple(f"caucase.sh, {name}" for name in NAMES)
 CA, CHAIN, LISTS, HTTPS_CA = (
     "/cas/crt/ca.crt.pem",
     "/cas/crt/ca.crt.json",
@@ -98,15 +103,25 @@ def world(shared_world: World) -> World:
 
 
 class Victim:
-    """Somebody in a folder of their own, whose network is the man's."""
+    """Somebody in a folder of their own, whose network is the man's. ``command``: what is run for ``caucase``."""
 
-    def __init__(self, world: World, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        folder: Path,
+        capsys: pytest.CaptureFixture[str],
+        shells: Callable[[str], Shell],
+    ) -> None:
         self.world = world
         self.folder = folder
         self.said = ""
+        self.command = "caucase"
         self._capsys = capsys
+        self._shells = shells
 
     def caucase(self, *arguments: str | Path) -> int:
+        if self.command in IN_SHELLS:
+            return self._run_in_shell("--ca-url", self.world.man.url, *arguments)
         return self._run(caucase.main, "--ca-url", self.world.man.url, *arguments)
 
     def probe(self) -> int:
@@ -121,7 +136,8 @@ class Victim:
 
     def keep(self, command: str) -> int:
         """Bring CA certificates and lists up to date, and nothing else."""
-        return self.caucase() if command == "caucase" else self.updater()
+        self.command = command
+        return self.updater() if command == "caucase-updater" else self.caucase()
 
     def forget(self) -> None:
         """Make the updater ask, which it does once a day."""
@@ -141,11 +157,20 @@ class Victim:
         path = self.folder / "cas.crl.pem"
         return {crl.signature for crl in load_crls(path.read_bytes())} if path.exists() else set()
 
+    @property
+    def _is_silent(self) -> bool:
+        return fall_silent in (self.world.man.to_all, *self.world.man.replies.values())
+
+    def _run_in_shell(self, *arguments: str | Path) -> int:
+        shell = self._shells(self.command.split()[-1])
+        before = impatient(self.folder.with_name("impatient")) if self._is_silent else None
+        done = shell.run(*arguments, cwd=self.folder, before=before)
+        self.said = done.out + done.err
+        return done.code
+
     def _run(self, main: Callable[[list[str]], int], *arguments: str | Path) -> int:
-        man = self.world.man
-        is_silent = fall_silent in (man.to_all, *man.replies.values())
         with pytest.MonkeyPatch.context() as patience:
-            patience.setattr(transport, "READ_SECONDS", 0.3 if is_silent else transport.READ_SECONDS)
+            patience.setattr(transport, "READ_SECONDS", 0.3 if self._is_silent else transport.READ_SECONDS)
             code = main([str(argument) for argument in arguments])
         out, self.said = self._capsys.readouterr()
         self.said += out
@@ -155,13 +180,17 @@ class Victim:
 
 @pytest.fixture
 def victim(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: World,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    shells: Callable[[str], Shell],
 ) -> Victim:
     folder = tmp_path / "victim"
     folder.mkdir(mode=0o700)
     monkeypatch.chdir(folder)
     monkeypatch.setattr("caucase.clock.sleep", lambda seconds: None)
-    return Victim(world, folder, capsys)
+    return Victim(world, folder, capsys, shells)
 
 
 def cas_of(server: Server) -> list[x509.Certificate]:
@@ -276,7 +305,7 @@ OUTCOMES = {
 }
 
 
-@pytest.mark.parametrize("command", ["caucase", "caucase-updater"])
+@pytest.mark.parametrize("command", ["caucase", "caucase-updater", *IN_SHELLS])
 @pytest.mark.parametrize("is_first", [True, False], ids=["first contact", "later"])
 @pytest.mark.parametrize("name", ATTACKS)
 def test_what_is_trusted(world: World, victim: Victim, name: str, is_first: bool, command: str) -> None:
@@ -325,7 +354,7 @@ def test_every_attack_has_an_outcome() -> None:
     assert set(OUTCOMES) == set(ATTACKS)
 
 
-@pytest.mark.parametrize("command", ["caucase", "caucase-updater"])
+@pytest.mark.parametrize("command", ["caucase", "caucase-updater", *IN_SHELLS])
 def test_first_contact_with_a_certificate_from_the_operator(
     world: World, victim: Victim, command: str
 ) -> None:
@@ -376,8 +405,10 @@ def _others(world: World, whose: str) -> bytes:
     return _by_evil(world, csr_pem) if whose == "his own" else world.genuine.client.issue(csr_pem, world.user)
 
 
+@pytest.mark.parametrize("command", ["caucase", *IN_SHELLS])
 @pytest.mark.parametrize("whose", ["his own", "his own for the right key", "genuine, for another key"])
-def test_fetching_a_certificate(world: World, victim: Victim, whose: str) -> None:
+def test_fetching_a_certificate(world: World, victim: Victim, whose: str, command: str) -> None:
+    victim.command = command
     csr_id, path = _pending(world, victim, "www")
     _signed(world, csr_id)
     before = victim.files()
@@ -421,11 +452,12 @@ def _swap_request(body: bytes) -> bytes:
     return json.dumps({**raw, "payload": json.dumps(payload)}).encode()
 
 
-@pytest.mark.parametrize("command", ["caucase", "caucase-updater"])
+@pytest.mark.parametrize("command", ["caucase", "caucase-updater", *IN_SHELLS])
 @pytest.mark.parametrize("name", RENEWALS)
 def test_renewing(world: World, victim: Victim, name: str, command: str) -> None:
     """The pair of before stays as it is, and is renewed when he is gone."""
-    if command == "caucase":
+    if command != "caucase-updater":
+        victim.command = command
         made = make("www")
         pair = made.bundle(victim.folder / "pair.pem", world.genuine.client.issue(made.csr_pem, world.user))
         assert victim.caucase() == 0

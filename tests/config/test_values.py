@@ -39,7 +39,8 @@ def test_time_spans(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "10 parsecs", "min", "10min x", "1e3", "inf", "nan", "5M", "99999999d", "٣"]
+    "text",
+    ["", "-1", "10 parsecs", "min", "10min x", "1e3", "inf", "nan", "5M", "99999999d", "999999999w", "٣"],
 )
 def test_wrong_time_spans(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|longer"):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from caucase.config import client_schema, installed
+from caucase.config.json_schema import FILES, FOLDER
 from caucase.config.load import load_server_config
 from caucase.config.load_client import load_client_config
 from caucase.config.load_updater import load_updater_config
@@ -40,7 +43,7 @@ def manual(name: str) -> str:
     source = (ROOT / "man" / f"{name}.scd").read_bytes()
     done = subprocess.run(["scdoc"], input=source, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    return re.sub(r"\\f.", "", done.stdout.decode()).replace("\\-", "-").replace("\\", "")
+    return re.sub(r"\\f.|\\&", "", done.stdout.decode()).replace("\\-", "-").replace("\\", "")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -102,6 +105,39 @@ def test_the_client_example_changes_nothing_and_uncommented_it_is_valid(tmp_path
     assert config.ca_url == "http://ca.example.com:8009"
     assert config.user_key == Path("~/.config/caucase/me.pem").expanduser()
     assert config.crl == Path("~/.local/share/caucase/cas.crl.pem").expanduser()
+
+
+@pytest.mark.parametrize("name", ["configuration.md", "api.md"])
+def test_what_is_generated_of_the_documents_is_current(tmp_path: Path, name: str) -> None:
+    """From the settings and from the routes."""
+    for folder in ("docs", "scripts"):
+        (tmp_path / folder).mkdir()
+    text = (ROOT / "docs" / name).read_text()
+    for one in ("configuration.md", "api.md"):
+        shutil.copy(ROOT / "docs" / one, tmp_path / "docs")
+    script = shutil.copy(ROOT / "scripts" / "reference", tmp_path / "scripts")
+    # What was generated is nothing that the script needs.
+    emptied = re.sub(r"(<!-- reference: \w+ -->\n).*?(\n<!-- end)", r"\1\2", text, flags=re.DOTALL)
+    assert emptied != text
+    (tmp_path / "docs" / name).write_text(emptied)
+    subprocess.run([sys.executable, script], env={"PYTHONPATH": str(ROOT)}, check=True)
+    assert (tmp_path / "docs" / name).read_text() == text, "scripts/reference writes it anew"
+
+
+def test_the_packages_have_the_schemas_that_the_examples_name(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, ROOT / "scripts" / "reference", tmp_path], env={"PYTHONPATH": str(ROOT)}, check=True
+    )
+    shipped = "".join(path.read_text() for path in (ROOT / "packaging" / "debian").glob("*.install"))
+    for file in FILES.values():
+        assert json.loads((tmp_path / file.schema_name).read_text()) == file.schema()
+        example = (ROOT / "etc" / f"{file.name}.yaml").read_text()
+        assert example.startswith(f"# yaml-language-server: $schema=file://{FOLDER}/{file.schema_name}\n")
+        assert f"build/schema/{file.schema_name} {FOLDER[1:]}\n" in shipped
+        assert f"{FOLDER}/{file.schema_name}" in "".join(
+            map(manual, ("caucased.yaml.5", "caucase-updater.yaml.5", "caucase-client.yaml.5"))
+        )
+    assert FILES.keys() == {path.stem for path in (ROOT / "etc").glob("*.yaml")}
 
 
 def test_the_updater_example_is_valid_when_uncommented(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def release(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def packages(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The three packages, built by that release."""
+    """The packages, built by that release."""
     return debian.built_packages(release, tmp_path_factory.mktemp(f"packages-{release}"))
 
 

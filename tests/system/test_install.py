@@ -26,6 +26,9 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
         == "caucase 700\ncaucase 700"
     )
 
+    # What an editor of the file is told to read is there.
+    assert "schema.json" in fresh.run("sed -n '1s,.*file://,,p' /etc/caucase/caucased.yaml | xargs ls")
+
     # The first connection starts the server, which says what is missing.
     answer = fresh.run(f"{CURL} --write-out ' %{{http_code}}' {URL}/cas/crt/ca.crt.pem")
     assert answer.endswith(" 503")
@@ -42,6 +45,8 @@ def test_from_nothing_to_the_first_certificate(fresh: Machine) -> None:
 
     # Nobody becomes a user by being the first who asks.
     fresh.run("apt-get install --yes /srv/caucase-client_*.deb")
+    example = "/usr/share/doc/caucase-client/examples/updater.yaml"
+    assert "schema.json" in fresh.run(f"sed -n '1s,.*file://,,p' {example} | xargs ls")
     states = fresh.run(
         "systemctl list-unit-files --no-legend 'caucase-updater@*' 'caucase-deploy@*'"
     ).splitlines()

@@ -87,10 +87,17 @@ def ca(release: str, installed: tuple[Path, Path]) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def web(release: str, ca: Machine, fresh: Machine) -> Machine:
-    """Only what a web server needs is installed there."""
+def connected(ca: Machine, fresh: Machine) -> Machine:
+    """A machine that reaches the authority, and on which nothing is installed yet."""
     connect(ca, "10.0.0.1/24", fresh, "10.0.0.2/24")
     fresh.write("/etc/hosts", HOSTS)
+    return fresh
+
+
+@pytest.fixture(scope="module")
+def web(connected: Machine) -> Machine:
+    """Only what a web server needs is installed there."""
+    fresh = connected
     fresh.run("apt-get install --yes nginx /srv/python3-caucase_*.deb /srv/caucase-client_*.deb")
     assert fresh.attempt("ls /usr/bin/caucased").returncode != 0
     clock_from_now_on(fresh)
@@ -119,6 +126,34 @@ def pass_and_deploy(machine: Machine) -> None:
     wait_for(is_done, "the deployment")
     wait_for(lambda: machine.show("caucase-deploy@www.service", "ActiveState") == "inactive", "its end")
     assert result(machine, "caucase-deploy@www.service") == "success"
+
+
+def test_a_machine_without_python(ca: Machine, connected: Machine) -> None:
+    """A whole life with caucase.sh; it runs first, because the tests after it bring Python."""
+    bob = make_user(ca, "bob")
+    connected.run("apt-get install --yes /srv/caucase-sh_*.deb")
+    assert connected.attempt("command -v python3").returncode != 0
+    shell = f"mkdir -p /root/sh && cd /root/sh && caucase.sh --ca-url {CA_URL}"
+    connected.run(f"mkdir -p /root/sh && cd /root/sh && {request('sh')} && cp sh.key.pem sh.pem")
+    csr_id = connected.run(f"{shell} --send-csr sh.csr.pem").split()[0]
+    assert connected.attempt(f"{shell} --get-crt {csr_id} sh.pem").returncode == 2
+    ca.run(f"cd && caucase --ca-url {CA_URL} --user-key {bob} --sign-csr {csr_id}")
+    connected.run(f"{shell} --get-crt {csr_id} sh.pem")
+    verify = "cd /root/sh && openssl verify -CAfile cas.crt.pem -CRLfile cas.crl.pem -crl_check sh.pem"
+    serial = "openssl x509 -in /root/sh/sh.pem -noout -serial"
+    connected.run(verify)
+    before = connected.run(serial)
+    assert "did not reach" in connected.run(f"{shell} --renew-crt sh.pem sh.pem")
+    connected.run(f"{shell} --threshold 100 --renew-crt sh.pem sh.pem")
+    connected.run(verify)
+    assert connected.run(serial) != before
+    assert connected.run("stat --format=%a /root/sh/sh.pem") == "600"
+    connected.run(f"{shell} --revoke-crt sh.pem sh.pem")
+    assert "certificate revoked" in connected.attempt(verify).stdout
+    assert connected.run("ls -A /root/sh").split() == [
+        *("cas.crl.pem", "cas.crt.pem", "sh.csr.pem", "sh.key.pem", "sh.pem"),
+    ]
+    connected.run("apt-get purge --yes caucase-sh")
 
 
 def test_a_web_server_from_the_request_to_a_revoked_client(ca: Machine, web: Machine) -> None:
