@@ -941,8 +941,9 @@ walk() {
             --get-csr | --get-crt | --revoke-crt | --renew-crt) values=2 ;;
             --ca-url | --ca-crt | --user-ca-crt | --crl | --user-crl | --send-csr) ;;
             --mode | --threshold | --key-len | --on-renew) ;;
-            --user-key | --require-https-ca | --list-* | --sign-* | --reject-* | --revoke-other-crt | --revoke-serial)
-                misused "$option is for the command caucase: who decides has to see what about, and this one cannot show it"
+            --user-key | --require-https-ca | --list-* | --show-csr | --sign-* | --reject-* | --revoke-other-crt | \
+                --revoke-serial | --status | --json | --expiring | --name)
+                misused "$option is for the command caucase: this one cannot show what a decision is about"
                 ;;
             -*) misused "there is no option $option" ;;
             *) misused "$option is no option, and belongs to none" ;;

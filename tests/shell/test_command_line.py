@@ -20,7 +20,7 @@ from .shells import SCRIPT, Shell
 # What it leaves to ``caucase``.
 LEFT_OUT = {
     *("--user-key", "--require-https-ca", "--status", "--json", "--expiring", "--name"),
-    *("--list-csr", "--list-crt", "--sign-csr", "--sign-csr-with", "--reject-csr"),
+    *("--list-csr", "--list-crt", "--show-csr", "--sign-csr", "--sign-csr-with", "--reject-csr"),
     *("--revoke-other-crt", "--revoke-serial"),
 }
 
