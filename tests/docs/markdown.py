@@ -30,7 +30,7 @@ DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs"
 
 _FENCE = re.compile(r"^( *)```(\w*)$")
 _REMARK = re.compile(r"^ *<!-- (.*?) -->$")
-_PATH = re.compile(r"^(?:#|;|//) (/\S+)$")
+_PATH = re.compile(r"^(?:#|;|//) (~?/\S+)$")
 _DIGITS = re.compile(r"\d+")
 
 

@@ -78,6 +78,7 @@ def in_place_of_the_lost(new: Machine, lost: Machine, client: Machine) -> None:
     backup = max((lost.root / "var" / "backups" / "caucase").glob("*.caucased"))
     for kept in (backup, lost.root / "root" / "alice.key.pem", lost.root / "root" / "alice.csr.pem"):
         shutil.copy(kept, home)
+    shutil.copy(lost.root / "root" / "alice.pem", home / "before.pem")
     shutil.copy(state / "www" / "cas.crl.pem", home)
     shutil.copy(state / "carol" / "cau.crl.pem", home)
     (home / "caucased.yaml").write_text("netloc: ca.example.com:8009\n")

@@ -78,8 +78,9 @@ class Reader:
         return _WORD.sub(lambda word: self.words.get(word[0], word[0]), text)
 
     def _write(self, machine: Machine, file: File) -> None:
-        before = machine.run(f"cat {file.path}") + "\n" if file.appended else ""
-        machine.write(self._said(file.path), before + self._said(file.text))
+        path = re.sub("^~", "/root", self._said(file.path))
+        before = machine.run(f"cat {path}") + "\n" if file.appended else ""
+        machine.write(path, before + self._said(file.text))
 
     def _type(self, machine: Machine, command: Command, where: str) -> str:
         settle(machine)
