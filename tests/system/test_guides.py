@@ -66,7 +66,7 @@ def test_operating(reader: Reader, machines: Stage) -> None:
 def test_recipes(reader: Reader, machines: Stage) -> None:
     www = machines["www"]
     reader.read(RECIPES)
-    for server in ("nginx", "apache2", "haproxy", "docker-registry", "openvpn-server@vpn", "postfix@-"):
+    for server in ("nginx", "apache2", "haproxy", "docker-registry", "openvpn-server@vpn", "postfix"):
         assert www.run(f"systemctl is-active {server}") == "active", server
     # Each of them can be told of a new certificate.
     for pending in (www.root / "var/lib/caucase-updater").glob("*/deploy-pending"):
