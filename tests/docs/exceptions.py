@@ -11,7 +11,7 @@ BLOCKS = {
 }
 """Blocks that are neither commands, nor what is seen, nor a file."""
 
-WITHOUT_A_READER = {
-    "CHANGELOG.md": "what was, not what is to be done",
+FOLLOWED_ELSEWHERE = {
+    "docs/api.md": "tests/server/test_api_examples.py runs every example of it against a server",
 }
-"""Documents without commands for a reader, though other rules hold for them."""
+"""Documents whose commands are for other readers."""

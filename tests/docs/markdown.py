@@ -28,6 +28,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
 
+# What programs write into documents begins with such a comment.
+GENERATED = ("reference", "results")
 _FENCE = re.compile(r"^( *)```(\w*)$")
 _REMARK = re.compile(r"^ *<!-- (.*?) -->$")
 _PATH = re.compile(r"^(?:#|;|//) (~?/\S+)$")
@@ -183,7 +185,7 @@ class _Reading:
                     )
                 )
             else:
-                assert part.kind in ("fails", "append", "picture", "results"), (
+                assert part.kind in ("fails", "append", "picture", *GENERATED), (
                     f"line {part.line}: {part.kind}?"
                 )
                 self.remarks.add(part.kind)
