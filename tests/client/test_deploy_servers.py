@@ -1,10 +1,9 @@
-"""The examples of docs/updater.md: every one is a configuration, and nginx and HAProxy take what is installed for
-theirs, by the very lines that the page gives for their own files.
+"""The recipes: every updater's file is a configuration, and nginx and HAProxy take what is installed for theirs, by the very
+lines that the page gives for their own files. ``tests/system`` follows all of them on a machine.
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -13,27 +12,11 @@ import pytest
 from caucase.client.deploy import deploy
 from caucase.config.load_updater import load_updater_config
 from tests.client.machine import Machine
+from tests.docs import markdown
 
-PAGE = (Path(__file__).parents[2] / "docs" / "updater.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-EXAMPLES = {
-    match[1]: text
-    for kind, text in BLOCKS
-    if kind == "yaml" and (match := re.match(r"# /etc/caucase/updater/(\S+)\.yaml\n", text))
-}
-SERVERS = {
-    "www": "nginx",
-    "intranet": "apache",
-    "postgresql": "ini",
-    "haproxy": "haproxy",
-    "vpn": "openvpn",
-    "mail": "ini",
-}
-
-
-def test_every_block_is_looked_at() -> None:
-    assert [kind for kind, _ in BLOCKS].count("yaml") == len(EXAMPLES) == len(SERVERS) + 1
-    assert set(SERVERS) < set(EXAMPLES)
+RECIPES = markdown.read("docs/recipes.md")
+FILES = {block.path: block.text for block in markdown.blocks(RECIPES) if block.path}
+EXAMPLES = {Path(path).stem: text for path, text in FILES.items() if path.startswith("/etc/caucase/updater/")}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -41,19 +24,15 @@ def test_an_example_is_a_configuration(tmp_path: Path, name: str) -> None:
     file = tmp_path / f"{name}.yaml"
     file.write_text(EXAMPLES[name])
     config = load_updater_config(file)
-    assert config.install
-    assert config.reload or config.restart or config.start
-    if name not in SERVERS:
-        return
-    # The server is told of all files, and of no others.
-    follows = [kind for kind, text in BLOCKS].index("yaml") + list(EXAMPLES).index(name) * 2 + 1
-    kind, text = BLOCKS[follows]
-    assert kind == SERVERS[name]
-    assert set(re.findall(r"/etc/[\w./-]+\.pem", text)) == {str(entry.path) for entry in config.install}
+    assert config.install or config.restart
+    # What is installed is used; of one folder every file is.
+    for entry in config.install:
+        used = entry.path if entry.path.parent.name != "ca-certificates" else entry.path.parent
+        assert RECIPES.count(str(used)) > 1, entry.path
 
 
-def deployed(tmp_path: Path, name: str, folder: str) -> str:
-    """Deploy an example and give the server's lines, both in ``etc`` of a machine instead of ``folder``."""
+def deployed(tmp_path: Path, name: str, folder: str, server: str) -> str:
+    """Deploy an example and give the lines of the file ``server``, both in ``etc`` of a machine instead of ``folder``."""
     machine = Machine(tmp_path)
     file = tmp_path / f"{name}.yaml"
     file.write_text(EXAMPLES[name].replace(folder, str(machine.etc)))
@@ -61,12 +40,13 @@ def deployed(tmp_path: Path, name: str, folder: str) -> str:
     for _ in range(2):  # the second time over what is there
         machine.renew()
         assert not deploy(config, systemctl=machine.systemctl).waiting
-    lines = next(text for kind, text in BLOCKS if kind == SERVERS[name])
-    return lines.replace(folder, str(machine.etc))
+    return FILES[server].replace(folder, str(machine.etc))
 
 
 def test_nginx_takes_it(tmp_path: Path) -> None:
-    lines = deployed(tmp_path, "www", "/etc/nginx").replace("443", f"unix:{tmp_path}/socket")
+    lines = deployed(tmp_path, "www", "/etc/nginx", "/etc/nginx/conf.d/www.conf").replace(
+        "443", f"unix:{tmp_path}/socket"
+    )
     file = tmp_path / "nginx.conf"
     file.write_text(
         f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{lines}\n}}\n"
@@ -82,7 +62,7 @@ def test_nginx_takes_it(tmp_path: Path) -> None:
 
 
 def test_haproxy_takes_it(tmp_path: Path) -> None:
-    lines = deployed(tmp_path, "haproxy", "/etc/haproxy")
+    lines = deployed(tmp_path, "shop", "/etc/haproxy", "/etc/haproxy/haproxy.cfg")
     file = tmp_path / "haproxy.cfg"
     file.write_text(f"global\n    ssl-default-bind-options ssl-min-ver TLSv1.2\n{lines}")
     done = subprocess.run(

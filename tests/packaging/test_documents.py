@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib
 import json
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,17 +23,9 @@ from caucase.config.schema import OPTIONS, ServerConfig
 from caucase.config.updater_schema import INSTALL_SETTINGS, SETTINGS
 from caucase.host.events import EVENTS
 
+from .parsers import COMMANDS, parser_of
+
 ROOT = Path(__file__).parents[2]
-COMMANDS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-
-
-def parser_of(command: str) -> argparse.ArgumentParser:
-    module, _, function = COMMANDS[command].partition(":")
-    home = getattr(importlib.import_module(module), function).__module__
-    if not hasattr(sys.modules[home], "parser"):
-        home += "_options"
-    result: argparse.ArgumentParser = importlib.import_module(home).parser()
-    return result
 
 
 def manual(name: str) -> str:

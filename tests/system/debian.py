@@ -21,8 +21,10 @@ CACHE = ROOT / "build" / "system"
 RELEASES = ("bookworm", "trixie")
 SECONDS = 600
 
-# Nothing of caucase's needs: those come with its packages. curl and openssl are what an administrator would use.
-_MINIMAL = ("ca-certificates", "curl", "dbus", "iproute2", "openssl", "systemd-sysv")
+# What boots, and has a network. Nothing of caucase's needs: those come with its packages.
+_CLEAN = ("dbus", "iproute2", "systemd-sysv")
+# The same with what an administrator would use.
+_MINIMAL = (*_CLEAN, "ca-certificates", "curl", "openssl")
 # Fetched beforehand, because a booted machine has no network: what the packages depend on, the web server, and what
 # moves the clock.
 _FETCHED = (
@@ -36,6 +38,21 @@ _FETCHED = (
     ),
     *("python3-urllib3", "python3-yaml", "faketime", "nginx"),
 )
+# What the documents tell their readers to install.
+_FETCHED_FOR_READERS = (
+    *(
+        "apache2",
+        "curl",
+        "docker-registry",
+        "git",
+        "haproxy",
+        "make",
+        "openssl",
+        "openvpn",
+        "postfix",
+        "postgresql",
+    ),
+)
 
 
 def cannot_run() -> str:
@@ -48,11 +65,23 @@ def cannot_run() -> str:
 
 def minimal_root(release: str) -> Path:
     """A minimal system, with what the packages need in apt's cache but not installed."""
-    fetch = (
-        'APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only '
-        f"--option=APT::Install-Recommends=true {' '.join(_FETCHED)}"
+    return _made(release, _MINIMAL, "--skip=cleanup/apt", _fetch("true", _FETCHED))
+
+
+def clean_root(release: str) -> Path:
+    """What a person who reads the documents begins with; what they install, and what ``make deb`` does, is in apt's
+    cache. Each is fetched by itself, as apt would choose it there."""
+    fetched = [_fetch("true", [name]) for name in (*_FETCHED, *_FETCHED_FOR_READERS)]
+    building = _fetch("false", ("build-essential", *_build_depends(release)))
+    return _made(release, _CLEAN, "--skip=cleanup/apt", *fetched, building)
+
+
+def _fetch(recommended: str, packages: Sequence[str]) -> str:
+    """An option of mmdebstrap that puts packages, and what they need, into apt's cache."""
+    return (
+        '--customize-hook=APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get install --yes --download-only '
+        f"--option=APT::Install-Recommends={recommended} {' '.join(packages)}"
     )
-    return _made(release, _MINIMAL, "--skip=cleanup/apt", f"--customize-hook={fetch}")
 
 
 def build_root(release: str) -> Path:
@@ -64,15 +93,7 @@ def built_packages(release: str, into: Path, *, version: str | None = None) -> d
     """The packages of this working copy, built by the release itself, by their names; ``version`` instead of its own."""
     with overlay(build_root(release)) as root:
         source = root / "srv" / "caucase"
-        tracked = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, tracked.split("\0")):
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, source / name, follow_symlinks=False)
+        copy_source(source)
         if version is not None:
             changelog = source / "packaging" / "debian" / "changelog"
             changelog.write_text(re.sub(r"\(.*?\)", f"({version})", changelog.read_text(), count=1))
@@ -85,6 +106,19 @@ def built_packages(release: str, into: Path, *, version: str | None = None) -> d
         for package in (source / "dist").glob("*.deb"):
             shutil.copy(package, into)
     return {package.name.partition("_")[0]: package for package in into.glob("*.deb")}
+
+
+def copy_source(into: Path) -> None:
+    """What git knows of in this working copy, and would be told of."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, tracked.split("\0")):
+        (into / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, into / name, follow_symlinks=False)
 
 
 def run_in(root: Path, script: str) -> str:

@@ -12,7 +12,7 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -35,10 +35,13 @@ running: list[Machine] = []
 
 
 class Machine:
-    """A container. ``root``: its file system, seen from outside; ``leader``: the process id of its systemd."""
+    """A container. ``root``: its file system, seen from outside; ``leader``: the process id of its systemd; ``devices``:
+    those of this machine that it may use, too."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, *, devices: Sequence[str] = ()) -> None:
         self.name = name
+        self._devices = devices
+        self._shells: list[subprocess.Popen[bytes]] = []
         self.root = root
         self.leader = 0
         self._console = root.parent / "console"
@@ -70,6 +73,7 @@ class Machine:
                         "--resolv-conf=off",
                         "--timezone=off",
                     ),
+                    *(f"--bind={device}" for device in self._devices),
                 ],
                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
                 stdin=subprocess.DEVNULL,
@@ -135,6 +139,18 @@ class Machine:
             text=True,
         )
 
+    def shell(self) -> subprocess.Popen[bytes]:
+        """A shell that reads commands from its standard input, and ends with the machine."""
+        shell = subprocess.Popen(
+            [*self._enter(), "/bin/bash"],
+            env=_ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        self._shells.append(shell)
+        return shell
+
     def show(self, unit: str, name: str) -> str:
         """A property of a unit."""
         return self.run(f"systemctl show --property={name} --value {shlex.quote(unit)}")
@@ -180,6 +196,10 @@ class Machine:
         """Shut down."""
         if self in running:
             running.remove(self)
+        for shell in self._shells:
+            shell.kill()
+            shell.communicate()
+        self._shells.clear()
         if self._nspawn.poll() is None and self.leader == 0:
             self._nspawn.kill()
             self._nspawn.wait(SECONDS)
@@ -222,10 +242,10 @@ def _cgroups() -> Path:
 
 
 @contextlib.contextmanager
-def booted(name: str, *layers: Path) -> Iterator[Machine]:
+def booted(name: str, *layers: Path, devices: Sequence[str] = ()) -> Iterator[Machine]:
     """A machine from a throw-away copy of those folders."""
     with overlay(*layers) as root:
-        machine = Machine(name, root)
+        machine = Machine(name, root, devices=devices)
         try:
             yield machine
         finally:

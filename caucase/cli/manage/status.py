@@ -1,6 +1,6 @@
 """``--status``: what there is, what is next, and when; for people and, with ``--json``, for monitoring.
 
-It changes nothing. The keys of the JSON document are described in docs/lifecycle.md and stay.
+It changes nothing. The keys of the JSON document are described in docs/operating.md and stay.
 """
 
 from __future__ import annotations
