@@ -229,9 +229,15 @@ def _part(words: str) -> Schema:
 CONDITIONS: Sequence[Schema] = (
     {
         "properties": {
-            "names": {"minItems": 1, "maxItems": NAMES_LIMIT, "uniqueItems": True},
+            "names": {"maxItems": NAMES_LIMIT, "uniqueItems": True},
             **{key: {"uniqueItems": True} for key in _UNITS},
         }
+    },
+    {
+        "if": {"not": {"required": ["subject"]}},
+        "then": {
+            "properties": {"names": explained({"minItems": 1}, "Without a subject there must be a name.")}
+        },
     },
     {
         "if": {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -255,16 +255,25 @@ def examples() -> Iterator[Any]:
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         blocks = re.findall(r"^```yaml\n(.*?)^```$", path.read_text(), re.MULTILINE | re.DOTALL)
         for number, block in enumerate(blocks):
-            name = next((name for name in ("caucased", "client") if f"{name}.yaml" in block), "updater")
-            yield pytest.param(name, block, id=f"{path.name}-{number}")
+            named = re.match(r"# (\S+\.ya?ml)", block)
+            if name := name_of(named[1] if named else "updater.yaml"):
+                yield pytest.param(name, block, id=f"{path.name}-{number}")
         echoed: dict[str, str] = {}
         for line, file in re.findall(
             r"""echo ['"](.*?)['"] >>? (\S+\.yaml)$""", path.read_text(), re.MULTILINE
         ):
             echoed[file] = f"{echoed.get(file, '')}{line.replace('$PWD', '/home/alice')}\n"
         for file, text in echoed.items():
-            name = "caucased" if file == "caucased.yaml" else "updater"
-            yield pytest.param(name, text, id=f"{path.name}-{file}")
+            if name := name_of(file):
+                yield pytest.param(name, text, id=f"{path.name}-{file}")
+
+
+def name_of(file: str) -> str | None:
+    """Which of ours a file is that a document names; ``None`` for another program's."""
+    path = PurePosixPath(file)
+    if path.stem in ("caucased", "client"):
+        return path.stem
+    return "updater" if path.parent.name in ("", "updater") else None
 
 
 @pytest.mark.parametrize(("name", "text"), examples())
