@@ -24,7 +24,16 @@ from .machine import Machine, wait_for
 PREPARED = {"/etc/apt/apt.conf.d/reader": 'APT::Get::Assume-Yes "true";\nAcquire::Retries::Delay "false";\n'}
 # What words in capitals stand for: the last of these that a command has shown. DIGITS are those of a serial number.
 SEEN = {"ID": r"\b\d{12,20}\b", "SERIAL": r"\b0x[0-9a-f]{30,40}\b", "DIGITS": r"\b0x([0-9a-f]{30,40})\b"}
-SECONDS = 300
+SECONDS = 600
+# What systemd has not finished, and what has failed.
+_UNFINISHED = """
+{
+    systemctl list-jobs --no-legend --plain
+    systemctl list-units --no-legend --plain --state=activating,deactivating 'caucase*'
+} | grep -v '^No jobs'
+echo failed:
+systemctl list-units --no-legend --plain --state=failed 'caucase*'
+"""
 _END = "--- the reader's command has ended with"
 _WORD = re.compile(r"\b[A-Z]{2,}\b")
 
@@ -88,6 +97,8 @@ class Reader:
             self._terminals[machine] = Terminal(machine)
         text = self._said(command.text)
         status, output = self._terminals[machine].type(text)
+        if status and text.startswith("systemctl ") and settle(machine):
+            status, output = self._terminals[machine].type(text)
         if self.verbose:
             print(f"{where} ({machine.name}): {text}\n{output}", flush=True)
         assert (status != 0) == command.fails, f"{where}: {text}\nends with {status}:\n{output[-8000:]}"
@@ -130,25 +141,28 @@ def prepare(machine: Machine) -> None:
         machine.write(path, text)
 
 
-def settle(machine: Machine) -> None:
+def settle(machine: Machine) -> bool:
     """Wait until systemd has done what it was asked to, deployments that follow a renewal included.
 
-    systemd 257 now and then starts a service into a control group that it is just removing: see ``Machine.start``.
+    systemd 257 now and then starts a service into a control group that it is just removing (see ``Machine.start``): it is
+    started again. Whether that was so.
     """
+    again: list[str] = []
 
     def is_quiet() -> bool:
-        state = machine.attempt(
-            "systemctl list-jobs --no-legend --plain; systemctl list-units --no-legend --plain"
-            " --state=activating,deactivating 'caucase*'"
-        )
-        return state.returncode == 0 and not state.stdout.strip().replace("No jobs running.", "")
+        done = machine.attempt(_UNFINISHED)
+        assert done.returncode == 0, done.stdout
+        waiting, _, failed = done.stdout.partition("failed:\n")
+        if waiting.strip():
+            return False
+        for line in failed.splitlines():
+            if machine.show(line.split()[0], "Result") == "resources":
+                again.append(line.split()[0])
+                machine.start(again[-1])
+        return True
 
     wait_for(is_quiet, "systemd")
-    failed = machine.attempt("systemctl list-units --no-legend --plain --state=failed 'caucase*'").stdout
-    for line in failed.splitlines():
-        unit = line.split()[0]
-        if machine.show(unit, "Result") == "resources":
-            machine.start(unit)
+    return bool(again)
 
 
 def repository(of: Machine, path: str, folder: Path) -> None:
