@@ -5,6 +5,7 @@
 # make deb     the Debian packages of this release, in ./dist, with its bill of materials
 # make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
+# make screenshots   the pictures of the pages in docs/images, made again
 # make soak    what a server has lost after minutes of faults: nothing
 # make fuzz    inputs that do harm, looked for: ten minutes for each kind (SECONDS=600); TARGETS="http bodies" for some
 # make clean   everything away that these made
@@ -25,6 +26,9 @@ RUN_PACKAGES := python3-aiohttp python3-cryptography python3-itsdangerous python
     curl openssl systemd
 TEST_PACKAGES := build-essential busybox dash faketime gnutls-bin haproxy jq nginx python3-hypothesis python3-jsonschema \
     python3-pytest python3-pytest-xdist python3-shtab scdoc shellcheck slowhttptest testssl.sh wrk
+# For the tests with a browser.
+BROWSER_TEST_PACKAGES := chromium chromium-driver default-jre-headless fonts-dejavu-core libnss3-tools mount \
+    python3-selenium util-linux
 # For the tests with a booted system.
 SYSTEM_TEST_PACKAGES := debian-archive-keyring iproute2 mmdebstrap mount systemd-container util-linux
 # For the comparison with the peer, and for the profile of the server.
@@ -32,7 +36,7 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := $(foreach one,audit benchmarks fuzz interop soak system years,--ignore=tests/$(one)) tests
+UNIT_TESTS := $(foreach one,audit benchmarks browser fuzz interop soak system years,--ignore=tests/$(one)) tests
 # Seconds that each of the soak tests lasts, and sequences that the model is compared with.
 SOAK := 60
 SOAK_EXAMPLES := 1000
@@ -51,14 +55,15 @@ if [ -n "$$missing" ]; then \
 fi
 endef
 
-.PHONY: venv run test lint deb bench fuzz soak clean
+.PHONY: venv run test lint deb bench fuzz screenshots soak clean
 
 venv: .venv/.made
 
 run: venv
 	@scripts/run
 
-test: lint .venv-audit/.made .venv-editor/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made .venv-cryptonew/.made
+test: lint .venv-audit/.made .venv-browser/.made .venv-editor/.made .venv-fuzz/.made .venv-peer/.made .venv-crypto43/.made \
+    .venv-cryptonew/.made
 	.venv/bin/python $(PYTEST)
 	.venv-crypto43/bin/python $(PYTEST) $(UNIT_TESTS)
 	.venv-cryptonew/bin/python $(PYTEST) $(UNIT_TESTS)
@@ -96,6 +101,10 @@ fuzz: TARGETS := $(basename $(notdir $(wildcard fuzz/targets/[a-z]*.py)))
 fuzz: .venv-fuzz/.made
 	@for target in $(TARGETS); do .venv-fuzz/bin/python -m fuzz $$target --seconds $(SECONDS); done
 
+screenshots: venv .venv-test-packages
+	@$(call apt,pngquant)
+	.venv/bin/python -m tests.browser.screenshots docs/images
+
 clean:
 	rm -rf .venv .venv-* var dist build *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find caucase fuzz tests -name __pycache__ -prune -exec rm -rf {} +
@@ -109,7 +118,7 @@ clean:
 	@touch $@
 
 .venv-test-packages: Makefile
-	@$(call apt,$(TEST_PACKAGES) $(SYSTEM_TEST_PACKAGES))
+	@$(call apt,$(TEST_PACKAGES) $(BROWSER_TEST_PACKAGES) $(SYSTEM_TEST_PACKAGES))
 	@touch $@
 
 # The peer, by itself.
@@ -141,6 +150,13 @@ clean:
 	@command -v npm >/dev/null || { $(call apt,npm); }
 	mkdir -p $(@D)
 	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error yaml-language-server
+	@touch $@
+
+# What knows the rules for pages: axe-core, and the Nu HTML checker, which is a jar.
+.venv-browser/.made: Makefile | .venv-test-packages
+	@command -v npm >/dev/null || { $(call apt,npm); }
+	mkdir -p $(@D)
+	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error axe-core vnu-jar
 	@touch $@
 
 # What looks for inputs that do harm.

@@ -89,7 +89,7 @@ class Application:
             said = service.consents.read(consent.cookie_of(request))
             return said.answers.get(origin or "")
 
-        access = service.origins.decide(origin, _kind(call), consent_given)
+        access = service.origins.decide(origin, _kind(call), consent_given, is_secure=request.secure)
         if access is Access.REFUSED:
             response: web.StreamResponse = problems.plain(403, "Pages of this origin may not do this.")
         elif access is Access.ASK:

@@ -62,8 +62,12 @@ class Origins:
             whitelist=frozenset(whitelist),
         )
 
-    def decide(self, origin: str | None, kind: Kind, consent: Callable[[], bool | None]) -> Access:
-        """``origin``: as the request names it. ``consent``: what the user said of it, ``None`` if nothing."""
+    def decide(
+        self, origin: str | None, kind: Kind, consent: Callable[[], bool | None], *, is_secure: bool
+    ) -> Access:
+        """``origin``: as the request names it. ``consent``: what the user said of it, ``None`` if nothing.
+        ``is_secure``: it came over HTTPS.
+        """
         if kind is Kind.FORM:
             # Only our own pages, which only HTTPS serves, may speak for the user.
             return Access.PLAIN if origin == self.https else Access.REFUSED
@@ -71,7 +75,9 @@ class Origins:
             return Access.PLAIN
         if kind is Kind.PAGE:
             return Access.REFUSED
-        if kind is Kind.OPEN or origin in (self.http, self.https) or origin in self.whitelist:
+        # Whoever is on the way can put a page into our plain HTTP: over HTTPS, where users are, it is a stranger's.
+        own = (self.https,) if is_secure else (self.http, self.https)
+        if kind is Kind.OPEN or origin in own or origin in self.whitelist:
             return Access.GRANTED
         if origin == _NULL:
             return Access.REFUSED

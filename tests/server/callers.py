@@ -137,7 +137,7 @@ def everybody(office: Office) -> dict[str, Caller]:
         "user of the old CA": caller("user", old),
         "user of the new CA": caller("user", new),
         "user on our own page": caller("own", new, Origin=server.https_origin),
-        "user on our own page over HTTP": caller("known", new, Origin=server.origin),
+        "user on our own page over HTTP": caller("asks", new, Origin=server.origin),
         "user on a page that is listed": caller("known", new, Origin=KNOWN),
         "user on a page with consent": caller("known", new, Origin=PAGE, Cookie=consent),
         "nobody on a page with consent": caller("page", Origin=PAGE, Cookie=consent),

@@ -52,7 +52,8 @@ OWN_HTTP, OWN_HTTPS = "http://ca.example:8009", "https://ca.example:8010"
         (None, Kind.API, Access.PLAIN),
         (None, Kind.FORM, Access.REFUSED),
         *((origin, Kind.OPEN, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN, PAGE, "null")),
-        *((origin, Kind.API, Access.GRANTED) for origin in (OWN_HTTP, OWN_HTTPS, KNOWN)),
+        *((origin, Kind.API, Access.GRANTED) for origin in (OWN_HTTPS, KNOWN)),
+        (OWN_HTTP, Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
         ("null", Kind.API, Access.REFUSED),
         (PAGE, Kind.API, {None: Access.ASK, False: Access.REFUSED, True: Access.GRANTED}),
         (OWN_HTTPS, Kind.FORM, Access.PLAIN),
@@ -64,7 +65,9 @@ def test_decision(
     origin: str | None, kind: Kind, access: Access | dict[bool | None, Access], consent: bool | None
 ) -> None:
     expected = access[consent] if isinstance(access, dict) else access
-    assert ORIGINS.decide(origin, kind, lambda: consent) is expected
+    assert ORIGINS.decide(origin, kind, lambda: consent, is_secure=True) is expected
+    over_http = Access.GRANTED if (origin, kind) == (OWN_HTTP, Kind.API) else expected
+    assert ORIGINS.decide(origin, kind, lambda: consent, is_secure=False) is over_http
 
 
 @pytest.mark.parametrize(
@@ -315,9 +318,16 @@ def test_preflight(client: Client, origin: str) -> None:
 
 
 def test_origins_that_need_no_consent(server: Server, user: Path) -> None:
-    for origin in (server.origin, server.https_origin, KNOWN):
+    for origin in (server.https_origin, KNOWN):
         answer = server.client.get("/cas/csr", {"Origin": origin}, user=user).expect(200)
         assert is_readable(answer, origin)
+
+
+def test_our_own_page_over_http(server: Server, user: Path) -> None:
+    """Whoever is on the way could have written it: it may use HTTP, and not the user's rights over HTTPS."""
+    asked = {"Origin": server.origin}
+    assert is_readable(server.client.get("/cas/crl", asked).expect(200), server.origin)
+    assert not is_readable(server.client.get("/cas/csr", asked, user=user).expect(401), server.origin)
 
 
 def test_origin_null(client: Client) -> None:

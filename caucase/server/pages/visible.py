@@ -49,15 +49,21 @@ def pieces(text: str) -> list[Piece]:
 
 
 def _looks(text: str) -> Iterator[tuple[Look, str]]:
-    marks = 0
-    for character in text:
-        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        if character.isascii() and character.isprintable():
-            yield Look.PLAIN, character
-        elif _is_hidden(character) or marks > _MARKS:
+    # So many marks are on the letter before; a mark that has no letter would be on whatever is shown there.
+    marks = _MARKS
+    for character, following in itertools.zip_longest(text, text[1:], fillvalue=""):
+        marks = marks + 1 if _is_mark(character) else 0
+        if _is_hidden(character) or marks > _MARKS:
+            marks = _MARKS
             yield Look.HIDDEN, character
+        elif character.isascii() and not (_is_mark(following) and not _is_hidden(following)):
+            yield Look.PLAIN, character
         else:
             yield Look.FOREIGN, character
+
+
+def _is_mark(character: str) -> bool:
+    return character != "" and unicodedata.category(character) in ("Mn", "Me")
 
 
 def _is_hidden(character: str) -> bool:
