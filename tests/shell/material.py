@@ -7,8 +7,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from caucase.client.requests import make_request as csr_for
 from caucase.core.keys import KeyType, PrivateKey
+from caucase.core.request import make_request as csr_for
 from caucase.core.x509 import (
     dump_pem,
     dump_private_key,
