@@ -25,9 +25,8 @@ SECONDS = 600
 _CLEAN = ("dbus", "iproute2", "systemd-sysv")
 # The same with what an administrator would use.
 _MINIMAL = (*_CLEAN, "ca-certificates", "curl", "openssl")
-# Fetched beforehand, because a booted machine has no network: what the packages depend on, the web server, and what
-# moves the clock.
-_FETCHED = (
+# What the packages depend on.
+DEPENDENCIES = (
     *(
         "python3-aiohttp",
         "python3-cryptography",
@@ -36,8 +35,10 @@ _FETCHED = (
         "python3-sdnotify",
         "python3-systemd",
     ),
-    *("python3-urllib3", "python3-yaml", "faketime", "nginx"),
+    *("python3-urllib3", "python3-yaml"),
 )
+# Fetched beforehand, because a booted machine has no network: that, the web server, and what moves the clock.
+_FETCHED = (*DEPENDENCIES, "faketime", "nginx")
 # What the documents tell their readers to install.
 _FETCHED_FOR_READERS = (
     *(

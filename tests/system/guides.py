@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from . import debian
+from . import debian, former_server
 from .machine import Machine, booted, connect
 from .reader import prepare
 
@@ -31,13 +31,16 @@ class Stage(dict[str, Machine]):
         self._release = release
         self._packages = packages
         self._stack = stack
+        # What takes most of the time of four installations is done once; test_readme.py begins with nothing.
+        clean = debian.clean_root(release)
+        root = stack.enter_context(debian.overlay(clean))
+        debian.run_in(root, f"apt-get install --yes {' '.join(debian.DEPENDENCIES)} && : >/etc/machine-id")
+        self._layers = (root.parent / "upper", clean)
         self._later: dict[str, Callable[[Machine], None]] = {}
 
     def boot(self, name: str, *, devices: tuple[str, ...] = ()) -> Machine:
         """A machine with names, the packages in root's folder, and what a reader brings along; nothing is installed."""
-        machine = self._stack.enter_context(
-            booted(f"{name}-{self._release}", debian.clean_root(self._release), devices=devices)
-        )
+        machine = self._stack.enter_context(booted(f"{name}-{self._release}", *self._layers, devices=devices))
         prepare(machine)
         machine.write("/etc/hosts", HOSTS)
         for package in self._packages.values():
@@ -57,10 +60,11 @@ class Stage(dict[str, Machine]):
 
 @contextlib.contextmanager
 def stage(release: str, packages: Mapping[str, Path]) -> Iterator[Stage]:
-    """The authority's machine and one that needs certificates, with a cable between them; and the machine that takes the
-    former's place when that is lost."""
+    """The authority's machine and one that needs certificates, with a cable between them; the machine that takes the former's
+    place when that is lost; and one on which the peer's server has run."""
     with contextlib.ExitStack() as stack:
         result = Stage(release, packages, stack)
+        result.later("old", former_server.furnish)
         connect(
             result.boot("ca"),
             "10.0.0.1/24",

@@ -4,14 +4,12 @@ order: operating, using, looking up, and losing everything. Moving is a machine 
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ..docs import exceptions
-from .former_server import furnish
 from .guides import WORDS, Stage, stage
 from .machine import Machine
 from .reader import Reader
@@ -45,10 +43,10 @@ def reader(machines: Stage, release: str) -> Reader:
     return result
 
 
-def nothing_failed(machines: Mapping[str, object], *names: str) -> None:
+def nothing_failed(machines: Stage, *names: str) -> None:
+    """Of ours. (Whatever else a package brings may not work in a container, as polkit does not on Debian 13.)"""
     for name in names:
-        machine = machines[name]
-        assert machine.run("systemctl --failed --quiet --no-legend") == "", name  # type: ignore[attr-defined]
+        assert machines[name].run("systemctl --failed --quiet --no-legend 'caucase*'") == "", name
 
 
 def test_operating(reader: Reader, machines: Stage) -> None:
@@ -71,11 +69,18 @@ def test_recipes(reader: Reader, machines: Stage) -> None:
     # Each of them can be told of a new certificate.
     for pending in (www.root / "var/lib/caucase-updater").glob("*/deploy-pending"):
         pytest.fail(f"{pending} waits")
+    waking_up(reader, www)
+    nothing_failed(machines, "ca", "www")
+
+
+def waking_up(reader: Reader, www: Machine) -> None:
+    """No container can; the recipe says what is seen then."""
     reader.perform(RECIPES, "sleep")
     www.run("systemctl daemon-reload")
     assert www.show("caucase-updater@www.timer", "WakeSystem") == "yes"
+    assert www.attempt("systemctl restart caucase-updater@www.timer").returncode != 0
     www.run("rm -r /etc/systemd/system/caucase-updater@www.timer.d && systemctl daemon-reload")
-    nothing_failed(machines, "ca", "www")
+    www.run("systemctl restart caucase-updater@www.timer")
 
 
 @pytest.mark.parametrize("document", TO_LOOK_UP)
@@ -92,28 +97,26 @@ def test_disaster(reader: Reader, machines: Stage) -> None:
     nothing_failed(machines, "new", "www")
 
 
-def test_moving(release: str, packages: dict[str, Path]) -> None:
-    with contextlib.ExitStack() as stack:
-        machines = Stage(release, packages, stack)
-        old = machines.boot("old")
-        furnish(old)
-        reader = Reader(machines, WORDS[release], skipped=exceptions.COMMANDS)
-        reader.read(MOVING)
-        # The client of before.
-        old.run(f"cd && caucase --ca-url {URL} --threshold 100 --renew-crt www.crt.pem www.key.pem")
-        old.run("openssl crl -in /root/cas.crl.pem -noout")
-        # Beginning again, twice: from its backup, and with CAs from elsewhere; at last on other ports.
-        machines["ca"] = old
-        reader.perform(OPERATING, "mistyped")
-        old.run(f"caucase-probe {URL}")
-        begin_again(old)
-        reader.perform(MOVING, "restored")
-        begin_again(old)
-        reader.perform(MOVING, "imported")
-        assert "Old CA" in old.run("caucased-manage --status --json")
-        reader.perform(OPERATING, "ports")
-        assert old.run("ss --listening --tcp --numeric --no-header | grep -c -E ':(80|443) '") == "2"
-        nothing_failed(machines, "old")
+def test_moving(machines: Stage, release: str) -> None:
+    """Another reader, of another authority."""
+    reader = Reader(
+        {"old": machines["old"], "ca": machines["old"]}, WORDS[release], skipped=exceptions.COMMANDS
+    )
+    old = machines["old"]
+    reader.read(MOVING)
+    # The client of before.
+    old.run(f"cd && caucase --ca-url {URL} --threshold 100 --renew-crt www.crt.pem www.key.pem")
+    # Beginning again, twice: from its backup, and with CAs from elsewhere; at last on other ports.
+    reader.perform(OPERATING, "mistyped")
+    old.run(f"caucase-probe {URL}")
+    begin_again(old)
+    reader.perform(MOVING, "restored")
+    begin_again(old)
+    reader.perform(MOVING, "imported")
+    assert "Old CA" in old.run("caucased-manage --status --json")
+    reader.perform(OPERATING, "ports")
+    assert old.run("ss --listening --tcp --numeric --no-header | grep -c -E ':(80|443) '") == "2"
+    nothing_failed(machines, "old")
 
 
 def begin_again(machine: Machine) -> None:
