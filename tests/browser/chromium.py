@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import ChromeOptions
 from selenium.webdriver.chromium.remote_connection import ChromiumRemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
@@ -91,6 +92,18 @@ def chromium(folder: Path, profile: Profile) -> Iterator[WebDriver]:
 def wait(driver: WebDriver) -> WebDriverWait:
     """For what a page does a moment later."""
     return WebDriverWait(driver, PAGE_SECONDS, poll_frequency=0.02)
+
+
+@contextlib.contextmanager
+def leaving(driver: WebDriver) -> Iterator[None]:
+    """What is done here leads to another page, which is there at the end."""
+    driver.execute_script("window.left = false")
+    yield
+    # Between two pages there may be none that a script could run in.
+    patient = WebDriverWait(driver, PAGE_SECONDS, 0.02, [WebDriverException])
+    patient.until(
+        lambda _: driver.execute_script("return !('left' in window) && document.readyState === 'complete'")
+    )
 
 
 def cdp(driver: WebDriver, command: str, **parameters: Any) -> Any:

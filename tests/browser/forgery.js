@@ -208,7 +208,6 @@ const attempts = {
   "forms in frames, urlencoded": (target) => submitEverywhere(target, "application/x-www-form-urlencoded", "frame"),
   "forms in frames, multipart": (target) => submitEverywhere(target, "multipart/form-data", "frame"),
   "forms in frames, JSON as text": (target) => submitEverywhere(target, "text/plain", "frame"),
-  "forms in windows, urlencoded": (target) => submitEverywhere(target, "application/x-www-form-urlencoded", "window"),
   "forms in windows, JSON as text": (target) => submitEverywhere(target, "text/plain", "window"),
   "forms without a referrer": async (target) => {
     document.head.append(make("meta", { name: "referrer", content: "no-referrer" }));

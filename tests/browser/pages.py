@@ -11,12 +11,12 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.expected_conditions import staleness_of, visibility_of_element_located
+from selenium.webdriver.support.expected_conditions import visibility_of_element_located
 
 from tests.server.material import Made
 
 from .authority import Authority
-from .chromium import wait
+from .chromium import leaving, wait
 from .material import request, usages
 
 APPLICATION = "https://deploy.example.com"
@@ -126,9 +126,8 @@ def _change(subject: str, names: str) -> Callable[[WebDriver], None]:
             element = driver.find_element(By.ID, field)
             element.clear()
             element.send_keys(text)
-        button = driver.find_element(By.CSS_SELECTOR, "main form[method=post] button")
-        button.click()
-        wait(driver).until(staleness_of(button))
+        with leaving(driver):
+            driver.find_element(By.CSS_SELECTOR, "main form[method=post] button").click()
 
     return change
 

@@ -9,13 +9,13 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.expected_conditions import staleness_of, url_contains, url_to_be
+from selenium.webdriver.support.expected_conditions import url_contains, url_to_be
 
 from caucase.core import message
 from tests.server.material import make
 
 from .authority import USER, Authority
-from .chromium import cdp, wait
+from .chromium import cdp, leaving, wait
 from .consenting import allow, ask, decide, press
 from .fetching import fetch
 from .sites import APPLICATION, EVIL, SIBLING, Sites
@@ -120,8 +120,8 @@ def test_taken_back(browser: WebDriver, ca: Authority, others: Sites, page: str)
     assert "Denied" in rows[others.origin(EVIL)].text
     button = rows[others.origin(APPLICATION)].find_element(By.TAG_NAME, "button")
     assert button.accessible_name == f"Take back of {others.origin(APPLICATION)}"
-    button.click()
-    wait(browser).until(staleness_of(button))
+    with leaving(browser):
+        button.click()
     assert browser.current_url == ca.origin + LIST
     assert [row.text for row in browser.find_elements(By.CSS_SELECTOR, "tbody th")] == [others.origin(EVIL)]
 

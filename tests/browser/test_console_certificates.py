@@ -8,14 +8,13 @@ from cryptography import x509
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.select import Select
 
 from tests.server.material import make
 
 from .acting import cancel, confirm, open_dialog, outcome, refusal, sign, tables
 from .authority import USER, Authority, pkcs12_file
-from .chromium import Profile, chromium, wait
+from .chromium import Profile, chromium, leaving, wait
 from .material import request
 
 
@@ -28,8 +27,8 @@ def search(browser: WebDriver, text: str, state: str = "") -> list[list[str]]:
     field = browser.find_element(By.ID, "text")
     field.clear()
     Select(browser.find_element(By.ID, "state")).select_by_value(state)
-    field.send_keys(text, Keys.ENTER)
-    wait(browser).until(staleness_of(field))
+    with leaving(browser):
+        field.send_keys(text, Keys.ENTER)
     found = tables(browser)
     return found[0] if found else []
 
@@ -110,8 +109,8 @@ def test_the_record(browser: WebDriver, ca: Authority) -> None:
     newest = tables(browser)[0][0]
     assert newest[2:] == ["signed", f"CN={USER}", "127.0.0.1", "CN=recorded.example.com"]
     field = browser.find_element(By.ID, "actor")
-    field.send_keys("nobody of that name", Keys.ENTER)
-    wait(browser).until(staleness_of(field))
+    with leaving(browser):
+        field.send_keys("nobody of that name", Keys.ENTER)
     assert tables(browser) == []
 
 

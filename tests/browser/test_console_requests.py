@@ -9,7 +9,6 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.expected_conditions import (
     invisibility_of_element_located,
-    staleness_of,
     visibility_of_element_located,
 )
 
@@ -17,7 +16,7 @@ from tests.server.material import make
 
 from .acting import cancel, confirm, open_dialog, outcome, refusal, sign, tables, tap, touched
 from .authority import Authority
-from .chromium import wait
+from .chromium import leaving, wait
 from .material import request, usages
 from .pictures import window_of
 
@@ -248,6 +247,5 @@ def _fill(browser: WebDriver, *, subject: str, names: str) -> None:
 
 
 def _look(browser: WebDriver) -> None:
-    button = browser.find_element(By.CSS_SELECTOR, "main form[method=post] button")
-    button.click()
-    wait(browser).until(staleness_of(button))
+    with leaving(browser):
+        browser.find_element(By.CSS_SELECTOR, "main form[method=post] button").click()
