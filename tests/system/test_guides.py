@@ -17,7 +17,14 @@ from .reader import Reader
 URL = "http://ca.example.com:8009"
 OPERATING = "docs/operating.md"
 RECIPES = "docs/recipes.md"
-TO_LOOK_UP = ("docs/command-line.md", "docs/shell.md", "docs/updater.md", "docs/record.md", "docs/python.md")
+TO_LOOK_UP = (
+    "docs/console.md",
+    "docs/command-line.md",
+    "docs/shell.md",
+    "docs/updater.md",
+    "docs/record.md",
+    "docs/python.md",
+)
 DISASTER = "docs/disaster.md"
 MOVING = "docs/moving.md"
 FOLLOWED = ("README.md", OPERATING, RECIPES, *TO_LOOK_UP, DISASTER, MOVING)
