@@ -86,7 +86,7 @@ class Application:
 
         def consent_given() -> bool | None:
             nonlocal said
-            said = service.consents.read(consent.cookie_of(request))
+            said = service.consents.read(consent.cookie_of(request), consent.user_of(call))
             return said.answers.get(origin or "")
 
         access = service.origins.decide(origin, _kind(call), consent_given, is_secure=request.secure)

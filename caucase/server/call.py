@@ -6,6 +6,7 @@ The body is not asked for, nor read, before a handler wants it: what is refused 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,6 +18,7 @@ from caucase.authority import ContextAuthority, Principal, UseCase
 from caucase.errors import (
     CaucaseError,
     Malformed,
+    NotAuthenticated,
     NotConfigured,
     Overloaded,
     QueueFull,
@@ -96,9 +98,13 @@ class Call:
         asyncio.get_running_loop().run_in_executor(self._site.executor, function).add_done_callback(tell)
 
     def authenticate(self) -> Principal:
-        """Find out who is calling; NotAuthenticated, or NotConfigured where only another connection can tell. What came
-        out is ``principal`` or ``refusal``.
+        """Find out, once, who is calling; NotAuthenticated, or NotConfigured where only another connection can tell.
+        What came out is ``principal`` or ``refusal``.
         """
+        if self.principal is not None:
+            return self.principal
+        if self.refusal is not None:
+            raise self.refusal
         try:
             if not peer.was_asked(self.request):
                 raise NotConfigured("This connection began before the server could work.", "Connect again.")
@@ -107,6 +113,13 @@ class Call:
         except CaucaseError as error:
             self.refusal = error
             raise
+        return self.principal
+
+    def look_who_calls(self) -> Principal | None:
+        """Who is calling where nobody has to be: ``None`` for whoever is no user, ``refusal`` says why."""
+        if self.principal is None and self.refusal is None:
+            with contextlib.suppress(NotAuthenticated, NotConfigured):
+                self.authenticate()
         return self.principal
 
     def check_load(self) -> None:

@@ -41,7 +41,11 @@ async def decide(call: Call) -> web.Response:
     if grant not in (["0"], ["1"]):
         raise Malformed("The answer is neither to allow nor to deny.")
     cookie = await call.run(
-        call.service.consents.remember, cookie_of(call.request), origin, allowed=grant == ["1"]
+        call.service.consents.remember,
+        cookie_of(call.request),
+        origin,
+        user=user_of(call),
+        allowed=grant == ["1"],
     )
     response = web.Response(status=302, headers={"Location": return_to})
     set_cookie(response, cookie)
@@ -65,6 +69,12 @@ def cookie_of(request: web.BaseRequest) -> str | None:
         return request.cookies.get(COOKIE)
     except CookieError:
         return None
+
+
+def user_of(call: Call) -> str:
+    """Whose answers count: the subject, which stays when a certificate is renewed; empty for nobody."""
+    principal = call.look_who_calls()
+    return "" if principal is None else principal.subject
 
 
 def set_cookie(response: web.StreamResponse, value: str) -> None:

@@ -20,7 +20,9 @@ from caucase.clock import Clock
 from caucase.core.netloc import NetLoc
 from caucase.server.consent_keys import LIFE, ConsentKeys
 
-COOKIE = "cors"
+# With this prefix browsers take it from this very host over HTTPS alone, not from its neighbours (RFC 6265bis section
+# 4.1.3.2).
+COOKIE = "__Host-cors"
 COOKIE_LIFE = LIFE
 
 # RFC 6265 section 6.1: 4096 bytes with name and attributes.
@@ -92,7 +94,9 @@ class Origins:
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """What a cookie says, by origin, and ``until`` when that holds. ``is_stale``: some of the cookie is of no use."""
+    """What one user has answered, by origin, and ``until`` when that holds. ``tokens``: all that is genuine in the
+    cookie, of other users too. ``is_stale``: some of the cookie is of no use.
+    """
 
     answers: Mapping[str, bool] = field(default_factory=dict)
     until: Mapping[str, datetime] = field(default_factory=dict)
@@ -108,13 +112,17 @@ class Consent:
 
 
 class Consents:
-    """Reads and makes consent cookies: maps of origin to signed token ``{allowed, origin}``. Thread-safe."""
+    """Reads and makes consent cookies: maps of origin to signed token ``{allowed, origin, user}``. Thread-safe.
+
+    ``user``: the subject of the user's certificate, empty for nobody. Whoever can reach the server can be given such a
+    cookie, and may be able to put it into another's browser: it must mean nothing there.
+    """
 
     def __init__(self, keys: ConsentKeys, *, clock: Clock) -> None:
         self._keys = keys
         self._clock = clock
 
-    def read(self, cookie: str | None) -> Consent:
+    def read(self, cookie: str | None, user: str) -> Consent:
         """What of the cookie is genuine and not too old. StoreError if the secrets cannot be read."""
         if not cookie:
             return Consent()
@@ -125,27 +133,29 @@ class Consents:
         if not isinstance(stored, dict):
             return Consent(is_stale=True)
         serializer = self._serializer(self._keys.valid())
-        answers = {origin: _answer(serializer, origin, token) for origin, token in stored.items()}
-        good = {origin: answer for origin, answer in answers.items() if answer is not None}
+        said = {origin: _said(serializer, origin, token) for origin, token in stored.items()}
+        genuine = {origin: answer for origin, answer in said.items() if answer is not None}
+        own = {origin: answer for origin, answer in genuine.items() if answer.user == _digest(user)}
         return Consent(
-            answers={origin: is_allowed for origin, (is_allowed, _) in good.items()},
-            until={origin: given + COOKIE_LIFE for origin, (_, given) in good.items()},
-            tokens={origin: stored[origin] for origin in good},
-            is_stale=len(good) < len(stored),
+            answers={origin: answer.is_allowed for origin, answer in own.items()},
+            until={origin: answer.given + COOKIE_LIFE for origin, answer in own.items()},
+            tokens={origin: stored[origin] for origin in genuine},
+            is_stale=len(genuine) < len(stored),
         )
 
-    def remember(self, cookie: str | None, origin: str, *, allowed: bool) -> str:
+    def remember(self, cookie: str | None, origin: str, *, user: str, allowed: bool) -> str:
         """The cookie with the user's answer for ``origin`` added. It may block. StoreError likewise."""
-        token = self._serializer(self._keys.signing()).dumps({"allowed": allowed, "origin": origin})
+        answer = {"allowed": allowed, "origin": origin, "user": _digest(user)}
+        token = self._serializer(self._keys.signing()).dumps(answer)
         text = token if isinstance(token, str) else token.decode("ascii")
         return Consent(tokens={**self._others(cookie, origin), origin: text}).dump()
 
     def forget(self, cookie: str | None, origin: str) -> str:
-        """The cookie without what the user answered for ``origin``. StoreError likewise."""
+        """The cookie without what was answered for ``origin``. StoreError likewise."""
         return Consent(tokens=self._others(cookie, origin)).dump()
 
     def _others(self, cookie: str | None, origin: str) -> dict[str, str]:
-        return {name: token for name, token in self.read(cookie).tokens.items() if name != origin}
+        return {name: token for name, token in self.read(cookie, "").tokens.items() if name != origin}
 
     def _serializer(self, secrets: list[bytes]) -> URLSafeTimedSerializer:
         """The last secret signs, all of them verify."""
@@ -168,12 +178,29 @@ class _Signer(TimestampSigner):
         return int(self._clock().timestamp())
 
 
-def _answer(serializer: URLSafeTimedSerializer, origin: str, token: object) -> tuple[bool, datetime] | None:
-    """What a token says of ``origin``, and since when; ``None`` if nothing."""
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What a token says: ``user`` as ``_digest`` has it, ``given`` when."""
+
+    is_allowed: bool
+    user: str
+    given: datetime
+
+
+def _said(serializer: URLSafeTimedSerializer, origin: str, token: object) -> _Said | None:
+    """What a token says of ``origin``; ``None`` if nothing."""
     if not isinstance(token, str):
         return None
     try:
         said, given = serializer.loads(token, max_age=int(COOKIE_LIFE.total_seconds()), return_timestamp=True)
     except BadData:
         return None
-    return (said["allowed"], given) if said["origin"] == origin else None
+    # Those of before they named the user are good for nobody.
+    if said["origin"] != origin or "user" not in said:
+        return None
+    return _Said(is_allowed=said["allowed"], user=said["user"], given=given)
+
+
+def _digest(user: str) -> str:
+    """Short, however long the subject is: a cookie has little room."""
+    return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -12,6 +12,7 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.expected_conditions import url_contains, url_to_be
 
 from caucase.core import message
+from caucase.server.cors import COOKIE
 from tests.server.material import make
 
 from .authority import USER, Authority
@@ -31,7 +32,7 @@ def page(others: Sites) -> str:
 
 def cookie(browser: WebDriver) -> dict[str, str] | None:
     """The consent cookie of the server."""
-    found = [one for one in cdp(browser, "Network.getAllCookies")["cookies"] if one["name"] == "cors"]
+    found = [one for one in cdp(browser, "Network.getAllCookies")["cookies"] if one["name"] == COOKIE]
     return found[0] if found else None
 
 

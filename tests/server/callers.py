@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from caucase.authority import ContextName, Principal, RequestId
+from caucase.server.cors import COOKIE
 
 from .harness import Server
 from .material import Made, foreign, make
@@ -121,7 +122,8 @@ def everybody(office: Office) -> dict[str, Caller]:
 
     revoked_meanwhile = caller("out", now_revoked)
     revoked_meanwhile.once_connected = revoke_meanwhile
-    consent, refusal = (f"cors={_consent(server, allowed)}" for allowed in (True, False))
+    consent, refusal = (f"{COOKIE}={_consent(server, allowed, user=new)}" for allowed in (True, False))
+    nobodys = f"{COOKIE}={_consent(server, True)}"
     return {
         "nobody over HTTP": caller("http", tls=False),
         "nobody over HTTPS": caller("https"),
@@ -140,7 +142,9 @@ def everybody(office: Office) -> dict[str, Caller]:
         "user on our own page over HTTP": caller("asks", new, Origin=server.origin),
         "user on a page that is listed": caller("known", new, Origin=KNOWN),
         "user on a page with consent": caller("known", new, Origin=PAGE, Cookie=consent),
-        "nobody on a page with consent": caller("page", Origin=PAGE, Cookie=consent),
+        "user on a page with the consent of nobody": caller("asks", new, Origin=PAGE, Cookie=nobodys),
+        "user on a page with the consent of another user": caller("asks", old, Origin=PAGE, Cookie=consent),
+        "nobody on a page with consent": caller("page", Origin=PAGE, Cookie=nobodys),
         "user on a page without consent": caller("asks", new, Origin=PAGE),
         "user on a page with another's consent": caller(
             "asks", new, Origin="https://other.example", Cookie=consent
@@ -155,7 +159,8 @@ def _certificate(bundle: Path) -> bytes:
     return data[data.index(b"-----BEGIN CERTIFICATE-----") :]
 
 
-def _consent(server: Server, allowed: bool) -> str:
+def _consent(server: Server, allowed: bool, *, user: Path | None = None) -> str:
     body = urlencode({"origin": PAGE, "return": f"{PAGE}/", "grant": str(int(allowed))}).encode()
-    answer = server.client.ask("POST", "/cors", body, {"Origin": server.https_origin, **_FORM}, tls=True)
-    return SimpleCookie(answer.expect(302).headers["Set-Cookie"])["cors"].value
+    headers = {"Origin": server.https_origin, **_FORM}
+    answer = server.client.ask("POST", "/cors", body, headers, tls=True, user=user)
+    return SimpleCookie(answer.expect(302).headers["Set-Cookie"])[COOKIE].value

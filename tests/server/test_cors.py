@@ -17,12 +17,13 @@ from caucase.core.netloc import NetLoc
 from caucase.errors import StoreError
 from caucase.server import consent_keys
 from caucase.server.consent_keys import ConsentKeys
-from caucase.server.cors import Access, Consents, Kind, Origins
+from caucase.server.cors import COOKIE, Access, Consents, Kind, Origins
 
 from .harness import Server
 from .wire import Answer, Client
 
 PAGE = "https://page.example"
+USER = "CN=alice"
 KNOWN = "https://known.example"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,55 +104,55 @@ def consents(keys: ConsentKeys, clock: Clock) -> Consents:
 
 
 def test_cookie_remembers(consents: Consents) -> None:
-    cookie = consents.remember(None, PAGE, allowed=True)
-    cookie = consents.remember(cookie, "http://other.example:81", allowed=False)
-    read = consents.read(cookie)
+    cookie = consents.remember(None, PAGE, user=USER, allowed=True)
+    cookie = consents.remember(cookie, "http://other.example:81", user=USER, allowed=False)
+    read = consents.read(cookie, USER)
     assert read.answers == {PAGE: True, "http://other.example:81": False}
     assert not read.is_stale
-    changed = consents.read(consents.remember(cookie, PAGE, allowed=False))
+    changed = consents.read(consents.remember(cookie, PAGE, user=USER, allowed=False), USER)
     assert changed.answers == {PAGE: False, "http://other.example:81": False}
 
 
 def test_no_cookie(consents: Consents, tmp_path: Path) -> None:
     for cookie in (None, ""):
-        assert consents.read(cookie).answers == {}
-        assert not consents.read(cookie).is_stale
+        assert consents.read(cookie, USER).answers == {}
+        assert not consents.read(cookie, USER).is_stale
     assert not (tmp_path / "cors.key").exists()
 
 
 @pytest.mark.parametrize("cookie", ["x", "[]", "%ff", "{", '"text"', "%5B" * 2000, quote("[" * 100_000)])
 def test_malformed_cookie(consents: Consents, cookie: str) -> None:
-    read = consents.read(cookie)
+    read = consents.read(cookie, USER)
     assert (read.answers, read.is_stale, read.dump()) == ({}, True, "")
 
 
 def test_forged_entries(consents: Consents) -> None:
-    cookie = consents.remember(None, PAGE, allowed=True)
+    cookie = consents.remember(None, PAGE, user=USER, allowed=True)
     token = json.loads(unquote(cookie))[PAGE]
     forged = {PAGE: token, "https://evil.example": token, "https://a.example": "x", "https://b.example": 5}
-    read = consents.read(quote(json.dumps(forged)))
+    read = consents.read(quote(json.dumps(forged)), USER)
     assert (read.answers, read.is_stale) == ({PAGE: True}, True)
-    assert consents.read(read.dump()).answers == {PAGE: True}
-    assert not consents.read(read.dump()).is_stale
+    assert consents.read(read.dump(), USER).answers == {PAGE: True}
+    assert not consents.read(read.dump(), USER).is_stale
 
 
 def test_cookie_stays_short(consents: Consents) -> None:
     cookie = None
     for number in range(40):
-        cookie = consents.remember(cookie, f"https://page{number}.example", allowed=True)
+        cookie = consents.remember(cookie, f"https://page{number}.example", user=USER, allowed=True)
         assert len(cookie) < 4000
-    answers = consents.read(cookie).answers
+    answers = consents.read(cookie, USER).answers
     assert "https://page39.example" in answers
     assert "https://page0.example" not in answers
     assert len(answers) > 5
 
 
 def test_cookie_ages(consents: Consents, clock: Clock) -> None:
-    cookie = consents.remember(None, PAGE, allowed=True)
+    cookie = consents.remember(None, PAGE, user=USER, allowed=True)
     clock.now += 364 * DAY
-    assert consents.read(cookie).answers == {PAGE: True}
+    assert consents.read(cookie, USER).answers == {PAGE: True}
     clock.now += 2 * DAY
-    assert consents.read(cookie).is_stale
+    assert consents.read(cookie, USER).is_stale
 
 
 # The secrets
@@ -175,10 +176,10 @@ def test_secrets_live_a_year_and_change_at_half_time(keys: ConsentKeys, clock: C
 
 
 def test_old_cookie_and_new_secret(consents: Consents, keys: ConsentKeys, clock: Clock) -> None:
-    cookie = consents.remember(None, PAGE, allowed=True)
+    cookie = consents.remember(None, PAGE, user=USER, allowed=True)
     clock.now += 200 * DAY
     assert len(keys.signing()) == 2
-    assert consents.read(cookie).answers == {PAGE: True}
+    assert consents.read(cookie, USER).answers == {PAGE: True}
 
 
 def test_another_process_is_noticed(tmp_path: Path, clock: Clock) -> None:
@@ -223,6 +224,18 @@ def test_foreign_file_is_left_alone(keys: ConsentKeys, tmp_path: Path, content: 
     assert path.read_bytes() == content
 
 
+def test_answers_are_one_users(consents: Consents) -> None:
+    """Whoever can reach the server gets such a cookie, and may get it into another's browser."""
+    cookie = consents.remember(None, PAGE, user="", allowed=True)
+    cookie = consents.remember(cookie, "https://other.example", user="CN=mallory", allowed=True)
+    for user, answers in (("", {PAGE: True}), ("CN=mallory", {"https://other.example": True}), (USER, {})):
+        assert consents.read(cookie, user).answers == answers
+        assert not consents.read(cookie, user).is_stale, "the others' are left alone"
+    own = consents.remember(cookie, PAGE, user=USER, allowed=False)
+    assert consents.read(own, USER).answers == {PAGE: False}
+    assert consents.read(own, "").answers == {}
+
+
 def test_no_folder(tmp_path: Path, clock: Clock) -> None:
     keys = ConsentKeys(tmp_path / "missing" / "cors.key", clock=clock)
     assert keys.valid() == []
@@ -240,12 +253,16 @@ def test_life() -> None:
 def cookie_of(answer: Answer) -> Morsel[str]:
     [header] = answer.headers.get_all("Set-Cookie", [])
     cookie = SimpleCookie(header)
-    return cookie["cors"]
+    return cookie[COOKIE]
 
 
 def decide(server: Server, answer: str, origin: str = PAGE, cookie: str | None = None) -> Answer:
     body = urlencode({"origin": origin, "return": f"{origin}/back?x=1", "grant": answer}).encode()
-    headers = {"Origin": server.https_origin, **FORM, **({"Cookie": f"cors={cookie}"} if cookie else {})}
+    headers = {
+        "Origin": server.https_origin,
+        **FORM,
+        **({"Cookie": f"__Host-cors={cookie}"} if cookie else {}),
+    }
     return server.client.ask("POST", "/cors", body, headers, tls=True)
 
 
@@ -281,7 +298,7 @@ def test_consent(server: Server) -> None:
     assert (cookie["path"], cookie["max-age"], cookie["samesite"]) == ("/", "31536000", "None")
     assert cookie["secure"]
     assert cookie["httponly"]
-    headers = {"Origin": PAGE, "Cookie": f"a=b; cors={cookie.value}"}
+    headers = {"Origin": PAGE, "Cookie": f"a=b; __Host-cors={cookie.value}"}
     for where, status in (("/cas/crl", 200), ("/cas/csr/5", 404), ("/cas/csr", 401), ("/nope", 404)):
         allowed = client.get(where, headers, tls=True).expect(status)
         assert is_readable(allowed, PAGE)
@@ -290,7 +307,9 @@ def test_consent(server: Server) -> None:
     client.get("/cas/crl", {**headers, "Origin": "https://page.example:444"}, tls=True).expect(401)
 
     denied = cookie_of(decide(server, "0", cookie=cookie.value).expect(302))
-    refused = client.get("/cas/crl", {"Origin": PAGE, "Cookie": f"cors={denied.value}"}, tls=True).expect(403)
+    refused = client.get(
+        "/cas/crl", {"Origin": PAGE, "Cookie": f"__Host-cors={denied.value}"}, tls=True
+    ).expect(403)
     assert not is_readable(refused, PAGE)
     assert refused.sentence
 
@@ -346,11 +365,11 @@ def test_an_origin_that_is_not_ascii(client: Client, path: str, octets: bytes) -
 
 def test_cookies_that_cannot_be_read(client: Client) -> None:
     """Python refuses the name of one; then there is none."""
-    client.get("/cas/crl", {"Origin": PAGE, "Cookie": "/cors=x; cors=y"}, tls=True).expect(401)
+    client.get("/cas/crl", {"Origin": PAGE, "Cookie": "/cors=x; __Host-cors=y"}, tls=True).expect(401)
 
 
 def test_malformed_cookie_is_cleared(client: Client) -> None:
-    answer = client.get("/cas/crl", {"Origin": PAGE, "Cookie": "cors=nonsense"}, tls=True).expect(401)
+    answer = client.get("/cas/crl", {"Origin": PAGE, "Cookie": "__Host-cors=nonsense"}, tls=True).expect(401)
     cookie = cookie_of(answer)
     assert (cookie.value, cookie["max-age"], cookie["path"]) == ("", "0", "/")
 
@@ -358,7 +377,7 @@ def test_malformed_cookie_is_cleared(client: Client) -> None:
 def test_stale_entry_is_removed(server: Server) -> None:
     good = cookie_of(decide(server, "1")).value
     entries = {**json.loads(unquote(good)), "https://old.example": "stale"}
-    headers = {"Origin": PAGE, "Cookie": f"cors={quote(json.dumps(entries), safe='')}"}
+    headers = {"Origin": PAGE, "Cookie": f"__Host-cors={quote(json.dumps(entries), safe='')}"}
     answer = server.client.get("/cas/crl", headers, tls=True).expect(200)
     assert cookie_of(answer).value == good
 
@@ -460,6 +479,6 @@ def test_nobody_answers_for_the_user(server: Server) -> None:
 def test_unusable_secrets(own_server: Server) -> None:
     (own_server.folder / "cors.key").write_bytes(b"something else")
     assert decide(own_server, "1").expect(503).sentence
-    headers = {"Origin": PAGE, "Cookie": "cors=%7B%22a%22:1%7D"}
+    headers = {"Origin": PAGE, "Cookie": "__Host-cors=%7B%22a%22:1%7D"}
     own_server.client.get("/cas/crl", headers).expect(503)
     own_server.client.get("/cas/crl").expect(200)

@@ -86,6 +86,8 @@ CALLERS = (
     "user on our own page over HTTP",
     "user on a page that is listed",
     "user on a page with consent",
+    "user on a page with the consent of nobody",
+    "user on a page with the consent of another user",
     "nobody on a page with consent",
     "user on a page without consent",
     "user on a page with another's consent",

@@ -81,7 +81,7 @@ async def answers(call: Call) -> web.Response:
 
 
 def _answers(call: Call) -> list[Answer]:
-    said = call.service.consents.read(consent.cookie_of(call.request))
+    said = call.service.consents.read(consent.cookie_of(call.request), consent.user_of(call))
     return [
         Answer(origin=origin, is_allowed=is_allowed, until=said.until[origin])
         for origin, is_allowed in said.answers.items()

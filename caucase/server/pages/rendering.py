@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import string
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from caucase.errors import NotAuthenticated, NotConfigured
 from caucase.server.call import Call
 from caucase.server.pages import texts, visible
 
@@ -82,10 +80,7 @@ def _page(call: Call, template: str, look: Callable[[], object]) -> str:
 
 
 def _frame(call: Call) -> Frame:
-    if call.principal is None and call.refusal is None:
-        with contextlib.suppress(NotAuthenticated, NotConfigured):
-            call.authenticate()
-    user, service = call.principal, call.service
+    user, service = call.look_who_calls(), call.service
     server = service.netloc.https_authority
     return Frame(
         server=server,

@@ -8,6 +8,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from caucase.server.cors import COOKIE
+
 from ..wire import Answer
 from .dom import Element, parse
 from .world import World
@@ -18,7 +20,7 @@ CLEAR = "http://page.example:81"
 
 def question(world: World, origin: str = PAGE, *, as_user: bool = True, cookie: str = "") -> Element:
     path = f"/cors?origin={quote(origin, safe='')}&return={quote(origin + '/back?x=1', safe='')}"
-    headers = {"Cookie": f"cors={cookie}"} if cookie else {}
+    headers = {"Cookie": f"__Host-cors={cookie}"} if cookie else {}
     return parse(world.get(path, as_user=as_user, **headers).expect(200).body)
 
 
@@ -35,19 +37,19 @@ def answer(world: World, origin: str, button: str, cookie: str = "") -> str:
     """The cookie after that."""
     form = question(world, origin).one("form")
     assert form.attributes["method"] == "post"
-    headers = {"Cookie": f"cors={cookie}"} if cookie else {}
+    headers = {"Cookie": f"__Host-cors={cookie}"} if cookie else {}
     sent = world.send(form.attributes["action"], fields(form, button), **headers).expect(302)
     assert sent.headers["Location"] == f"{origin}/back?x=1"
     return cookie_of(sent)
 
 
 def cookie_of(sent: Answer) -> str:
-    return SimpleCookie(sent.headers["Set-Cookie"])["cors"].value
+    return SimpleCookie(sent.headers["Set-Cookie"])[COOKIE].value
 
 
 def listed(world: World, cookie: str) -> Element:
-    headers = {"Cookie": f"cors={cookie}"} if cookie else {}
-    return parse(world.get("/ui/consents", as_user=False, **headers).expect(200).body)
+    headers = {"Cookie": f"__Host-cors={cookie}"} if cookie else {}
+    return parse(world.get("/ui/consents", **headers).expect(200).body)
 
 
 def test_it_says_who_what_and_for_how_long(world: World) -> None:
@@ -82,36 +84,38 @@ def test_allowed_denied_and_taken_back(world: World) -> None:
     rows = page.one("table").rows()
     assert [(row["Origin"], row["Your answer"]) for row in rows] == [(CLEAR, "Denied"), (PAGE, "Allowed")]
     assert all("in 364 days" in row["Until"] or "in 365 days" in row["Until"] for row in rows)
-    headers = {"Origin": PAGE, "Cookie": f"cors={cookie}"}
+    headers = {"Origin": PAGE, "Cookie": f"__Host-cors={cookie}"}
     world.server.client.get("/cas/csr", headers, user=world.user).expect(200)
 
     _, form = page.all("form")
-    sent = world.send(form.attributes["action"], fields(form, "Take back"), Cookie=f"cors={cookie}").expect(
-        303
-    )
+    sent = world.send(
+        form.attributes["action"], fields(form, "Take back"), Cookie=f"__Host-cors={cookie}"
+    ).expect(303)
     assert sent.headers["Location"] == "/ui/consents"
     cookie = cookie_of(sent)
     [row] = listed(world, cookie).one("table").rows()
     assert row["Origin"] == CLEAR
-    headers = {"Origin": PAGE, "Cookie": f"cors={cookie}"}
+    headers = {"Origin": PAGE, "Cookie": f"__Host-cors={cookie}"}
     world.server.client.get("/cas/csr", headers, user=world.user).expect(401)
 
     form = listed(world, cookie).one("form")
-    sent = world.send(form.attributes["action"], fields(form, "Ask me again"), Cookie=f"cors={cookie}")
-    assert SimpleCookie(sent.headers["Set-Cookie"])["cors"]["max-age"] == "0"
+    sent = world.send(form.attributes["action"], fields(form, "Ask me again"), Cookie=f"__Host-cors={cookie}")
+    assert SimpleCookie(sent.headers["Set-Cookie"])[COOKIE]["max-age"] == "0"
     assert "nothing yet" in listed(world, cookie_of(sent)).one("main").text
 
 
 def test_what_is_listed_needs_no_answer(world: World) -> None:
     """That is told to users, whom it concerns."""
     assert world.page("/ui/consents").one("ul", aria_labelledby="listed").text == "https://known.example"
-    assert "known.example" not in listed(world, "").text
+    assert "known.example" not in world.page("/ui/consents", as_user=False).text
 
 
 def test_a_damaged_cookie(world: World) -> None:
     """It is as if there were none, and taking back what is not there does no harm."""
     assert "nothing yet" in listed(world, "nonsense").one("main").text
-    world.send("/ui/consents", urlencode({"origin": PAGE}).encode(), Cookie="cors=nonsense").expect(303)
+    world.send("/ui/consents", urlencode({"origin": PAGE}).encode(), Cookie="__Host-cors=nonsense").expect(
+        303
+    )
 
 
 @pytest.mark.parametrize("body", [b"", b"origin=a&origin=b", b"x=y", b"\xff"])
@@ -123,7 +127,7 @@ def test_what_takes_nothing_back(world: World, body: bytes) -> None:
 @pytest.mark.parametrize("origin", [None, PAGE, "https://known.example", "null"])
 def test_nobody_else_takes_it_back(world: World, origin: str | None) -> None:
     cookie = answer(world, PAGE, "Allow")
-    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"cors={cookie}"}
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"__Host-cors={cookie}"}
     if origin:
         headers["Origin"] = origin
     body = urlencode({"origin": PAGE}).encode()
