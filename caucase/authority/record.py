@@ -6,6 +6,7 @@ Nothing is ever written here: entries are made where certificates are, in the sa
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ PAGE_LIMIT = 1000
 _SCAN = 5000
 # Entries after which it is told how far a check is: less than a tenth of a second.
 _NOTED = 5000
+_ESCAPED = re.compile(r"\\([^0-9A-Fa-f])")
 # Characters of subjects and names on one page: a single certificate can have 64 KiB of them.
 _PAGE_SIZE = 1 << 20
 
@@ -70,11 +72,14 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Numbered:
-    """An entry of any kind, its number, and the ``subject`` of the certificate that it is about, if that is known."""
+    """An entry of any kind, its number, and the ``subject`` of the certificate that it is about, if that is known.
+    ``has_certificate``: the record has that certificate; of a serial that was revoked alone it need not.
+    """
 
     number: int
     entry: Entry
     subject: str | None
+    has_certificate: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +164,14 @@ class Record:
                 if row.entry.kind is Kind.REVOKED:
                     about = record.issued(transaction, self._name, row.entry.serial)
                 subject = None if about is None else about.subject
-                found.append(Numbered(number=row.number, entry=row.entry, subject=subject))
+                found.append(
+                    Numbered(
+                        number=row.number,
+                        entry=row.entry,
+                        subject=subject,
+                        has_certificate=about is not None,
+                    )
+                )
                 size += len(row.entry.subject or "") + len(row.entry.names or "")
                 if len(found) == limit or size > _PAGE_SIZE:
                     return EntryPage(entries=tuple(found), next=row.number)
@@ -325,5 +337,7 @@ def _matches(entry: Entry, query: Query) -> bool:
         return False
     if query.text is None:
         return True
-    texts = [entry.subject or "", *json.loads(entry.names or "[]")]
+    subject = entry.subject or ""
+    # Also as people write it: without the backslashes of RFC 4514.
+    texts = [subject, _ESCAPED.sub(r"\1", subject), *json.loads(entry.names or "[]")]
     return any(query.text.casefold() in text.casefold() for text in texts)

@@ -85,6 +85,12 @@ def parse_subject(text: str) -> x509.Name:
     return x509.Name(reversed(names))
 
 
+def write_subject(name: x509.Name) -> str:
+    """The text from which ``parse_subject`` makes that name, where it can be: some attributes it does not know."""
+    keywords = {kind.oid: keyword for keyword, kind in _ATTRIBUTES.items()}
+    return name.rfc4514_string(attr_name_overrides=keywords)
+
+
 def _attribute(keyword: str, value: str) -> x509.NameAttribute[str]:
     kind = _ATTRIBUTES.get(keyword.upper())
     if kind is None:

@@ -130,9 +130,13 @@ def _constraints(constraints: x509.BasicConstraints) -> list[str]:
 def _policy(policy: x509.PolicyInformation) -> str:
     words = [policy.policy_identifier.dotted_string]
     for qualifier in policy.policy_qualifiers or ():
-        text = qualifier if isinstance(qualifier, str) else qualifier.explicit_text
-        words += [text] if text else []
-    return " ".join(words)
+        if isinstance(qualifier, str):
+            words.append(qualifier)
+            continue
+        if (notice := qualifier.notice_reference) is not None:
+            words += [notice.organization or "", *map(str, notice.notice_numbers)]
+        words.append(qualifier.explicit_text or "")
+    return " ".join(filter(None, words))
 
 
 _ITEMS: dict[type, Callable[[Any], list[str]]] = {

@@ -114,6 +114,9 @@ async def sign(call: Call) -> web.Response:
     request_id, template_pem = _request_id(call), await call.csr()
     if template_pem and not call.has_type(CSR):
         raise Malformed(f"A request to take subject and extensions from must be sent as {CSR}.")
+    if not template_pem and call.has_type(CSR):
+        # Somebody who wanted changes would get a certificate without them.
+        raise Malformed("There is no request to take subject and extensions from.")
     await call.carry_out(
         call.context.requests.sign,
         request_id,

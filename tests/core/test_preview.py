@@ -272,3 +272,14 @@ def test_the_certificate_is_as_foreseen(
         assert (extension.fate is Fate.KEPT) == (
             (extension.asked, extension.asked_critical) == (extension.issued, extension.issued_critical)
         )
+
+
+def test_all_of_a_policy_is_said() -> None:
+    """A reference is issued, so it is shown."""
+    notice = x509.UserNotice(x509.NoticeReference("Approved by Example Bank", [7]), "and a text")
+    policies = x509.CertificatePolicies(
+        [x509.PolicyInformation(x509.ObjectIdentifier("1.2.3.4"), ["https://a.example", notice])]
+    )
+    assert wording.extension_items(policies) == (
+        "1.2.3.4 https://a.example Approved by Example Bank 7 and a text",
+    )

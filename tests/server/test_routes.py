@@ -283,6 +283,8 @@ USERS = [
             ("garbage", b"hello", PKCS10),
             ("wrong-type", make("template").csr_pem, JSON),
             ("no-type", make("template").csr_pem, {}),
+            # Nothing would be changed, though somebody wanted that.
+            ("empty", b"", {"Content-Type": "application/pkcs10"}),
         )
     ),
     refused(

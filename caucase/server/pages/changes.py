@@ -18,7 +18,8 @@ from caucase.core import asked as words
 from caucase.core.preview import Preview
 from caucase.core.profile import Asked
 from caucase.core.request import make_template
-from caucase.core.subject import parse_subject
+from caucase.core.subject import parse_subject, write_subject
+from caucase.core.wording import general_name
 from caucase.core.x509 import load_request
 from caucase.errors import Malformed
 from caucase.server import forms
@@ -71,11 +72,12 @@ async def form(call: Call) -> web.Response:
     requests, request_id = call.context.requests, request_id_of(call)
 
     def look() -> Changes:
-        preview = requests.preview(requests.pending_request(request_id).csr_pem)
+        csr_pem = requests.pending_request(request_id).csr_pem
+        preview = requests.preview(csr_pem)
         return Changes(
             context=call.context.name,
             id=request_id,
-            form=_filled(preview),
+            form=_filled(preview, load_request(csr_pem).subject),
             errors={},
             left_out=_left_out(preview),
             preview=None,
@@ -117,19 +119,14 @@ async def look_at(call: Call) -> web.Response:
 
 def _lines(fields: Mapping[str, list[str]], name: str) -> str:
     """What was written in a field, line by line, as it is shown again; browsers send no second value."""
-    return "\n".join(visible.escaped(line) for line in fields.get(name, [""])[0].strip().splitlines())
+    return "\n".join(visible.escaped(line) for line in fields.get(name, [""])[0].splitlines())
 
 
-def _filled(preview: Preview) -> Form:
+def _filled(preview: Preview, subject: x509.Name) -> Form:
     purposes = [dict([_ANY]).get(word, word) for word in preview.asked("extKeyUsage")]
     return Form(
-        subject=visible.escaped(preview.subject),
-        names="\n".join(
-            replacement + visible.escaped(name.removeprefix(prefix))
-            for name in preview.names
-            for prefix, replacement in _PREFIXES.items()
-            if name.startswith(prefix)
-        ),
+        subject=visible.escaped(write_subject(subject)),
+        names="\n".join(filter(None, map(_written, preview.names))),
         usages=tuple(word for word in preview.asked("keyUsage") if word in USAGES),
         purposes=tuple(word for word in purposes if word in PURPOSES),
         others="\n".join(word for word in purposes if word[0].isdigit()),
@@ -137,16 +134,30 @@ def _filled(preview: Preview) -> Form:
 
 
 def _left_out(preview: Preview) -> tuple[str, ...]:
-    return tuple(name for name in preview.names if not name.startswith(tuple(_PREFIXES)))
+    return tuple(name for name in preview.names if not _written(name))
+
+
+def _written(name: str) -> str:
+    """A name as the form has it; empty if it cannot be written there: also what would be read as another one, such as
+    a DNS name that looks like an address.
+    """
+    for prefix, replacement in _PREFIXES.items():
+        if name.startswith(prefix):
+            text = replacement + visible.escaped(name.removeprefix(prefix))
+            try:
+                return text if general_name(words.parse_name(text)) == name else ""
+            except Malformed:  # which the person will be told, and can mend
+                return text
+    return ""
 
 
 def _asked(form: Form, errors: dict[str, list[str]]) -> Asked | None:
     """What the form asks for; ``None``, and ``errors`` say why, by field, if it cannot be."""
     subjects = _each([form.subject], parse_subject, "subject", errors)
-    names = _each(form.names.splitlines(), words.parse_name, "names", errors)
+    names = _each(list(map(str.strip, form.names.splitlines())), words.parse_name, "names", errors)
     usages = _each(form.usages, words.parse_key_usage, "usage", errors)
     purposes = _each(form.purposes, words.parse_purpose, "purpose", errors)
-    others = _each(form.others.splitlines(), words.parse_purpose, "others", errors)
+    others = _each(list(map(str.strip, form.others.splitlines())), words.parse_purpose, "others", errors)
     if errors:
         return None
     try:
@@ -165,7 +176,9 @@ def _each(
     texts: Sequence[str], parse: Callable[[str], T], field: str, errors: dict[str, list[str]]
 ) -> list[T]:
     parsed = []
-    for text in filter(None, map(str.strip, texts)):
+    for text in texts:
+        if not text.strip():
+            continue
         try:
             parsed.append(parse(text))
         except Malformed as error:

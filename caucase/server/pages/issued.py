@@ -57,14 +57,19 @@ async def page(call: Call) -> web.Response:
     if state not in ("", *State):
         raise Malformed("Certificates have no such state.")
     query = _query(text, state, page_after(call), call.service.clock())
+    serial = _serial(text)
     here = f"/ui/{name}/issued"
 
     def look() -> Issued:
-        found = first_with_something(
-            query.after,
-            lambda after: call.context.record.page(replace(query, after=after)),
-            lambda page: bool(page.certificates),
-        )
+        record = call.context.record
+        # Whoever has a serial number wants that certificate, whatever its state; but a name may look like one.
+        found = record.page(Query(limit=PAGE, serial=serial)) if serial is not None else None
+        if found is None or not found.certificates:
+            found = first_with_something(
+                query.after,
+                lambda after: record.page(replace(query, after=after)),
+                lambda page: bool(page.certificates),
+            )
         now = call.service.clock()
         asked = {key: value for key, value in (("text", text), ("state", state)) if value}
         return Issued(
@@ -103,10 +108,14 @@ async def details(call: Call) -> web.Response:
     return await show(call, "certificate.html", look)
 
 
-def _query(text: str, state: str, after: int, now: datetime) -> Query:
+def _serial(text: str) -> Serial | None:
     compact = text.lower().replace(":", "").replace(" ", "")
     if _SERIAL.fullmatch(compact) and 0 < int(compact, 16) <= SERIAL_MAX:
-        return Query(limit=PAGE, serial=Serial(int(compact, 16)))
+        return Serial(int(compact, 16))
+    return None
+
+
+def _query(text: str, state: str, after: int, now: datetime) -> Query:
     revoked: bool | None = None
     ends_before = ends_after = None
     match state:

@@ -18,12 +18,15 @@ from caucase.server.pages.search import PAGE, first_with_something, page_after, 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One entry. ``actor``: who decided; ``renewed_from``: whose key asked."""
+    """One entry. ``has_certificate``: there is a page about it. ``actor``: who decided; ``renewed_from``: whose key
+    asked.
+    """
 
     number: int
     at: datetime | None
     kind: Kind
     serial: str
+    has_certificate: bool
     subject: str
     actor: str
     address: str
@@ -62,6 +65,7 @@ async def page(call: Call) -> web.Response:
                     at=moment(one.entry.at),
                     kind=one.entry.kind,
                     serial=serial_text(one.entry.serial),
+                    has_certificate=one.has_certificate,
                     subject=one.subject or "",
                     actor=one.entry.actor or "",
                     address=one.entry.address or "",

@@ -186,6 +186,32 @@ def test_too_much(world: World) -> None:
     world.send(f"/ui/cas/changes/{world.submit(request('www'))}", b"names=" + b"a" * 70000).expect(413)
 
 
+@pytest.mark.parametrize(
+    ("more", "written"),
+    [
+        ([(NameOID.EMAIL_ADDRESS, "a@b.example")], "EMAILADDRESS=a@b.example,CN=x"),
+        ([(NameOID.SERIAL_NUMBER, "5")], "SERIALNUMBER=5,CN=x"),
+        ([(NameOID.ORGANIZATION_NAME, " lead#, trail ")], "O=\\ lead#\\, trail\\ ,CN=x"),
+    ],
+)
+def test_the_form_reads_what_it_has_filled_in(
+    more: list[tuple[x509.ObjectIdentifier, str]], written: str, world: World
+) -> None:
+    csr_pem = request("x", more=more[::-1])
+    request_id = world.submit(csr_pem)
+    values = filled(world.page(f"/ui/cas/changes/{request_id}"))
+    parts = written.rpartition(",")
+    assert values["subject"][0] in (written, f"{parts[2]},{parts[0]}")
+    assert sign(world, request_id, look(world, request_id, values)).subject == load_request(csr_pem).subject
+
+
+def test_a_name_that_would_be_read_as_another(world: World) -> None:
+    request_id = world.submit(request("x", names=[x509.DNSName("a.example"), x509.DNSName("10.0.0.1")]))
+    page = world.page(f"/ui/cas/changes/{request_id}")
+    assert filled(page)["names"] == ["a.example"]
+    assert "DNS:10.0.0.1" in page.one("main").text, "it is said that it is left out"
+
+
 def test_names_that_cannot_be_written(world: World) -> None:
     name = x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]))
     request_id = world.submit(request("www", names=[x509.DNSName("www.example"), name]))

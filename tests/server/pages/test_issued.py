@@ -106,6 +106,24 @@ def test_search_by_serial(old: World) -> None:
         assert subjects(old.page(f"/ui/cas/issued?text={text}&state=revoked")) == ["CN=fresh"]
 
 
+def test_a_serial_that_was_never_issued_has_no_page(world: World) -> None:
+    world.revoke(4660)
+    row = world.page("/ui/cas/record").one("tbody").all("tr")[0]
+    assert "1234" in row.text
+    assert row.all("a") == []
+
+
+def test_a_name_that_looks_like_a_serial_number(world: World) -> None:
+    world.issue(request("3f2a9b1c7d4e"))
+    assert subjects(world.page("/ui/cas/issued?text=3f2a9b1c7d4e")) == ["CN=3f2a9b1c7d4e"]
+
+
+def test_a_subject_as_people_write_it(world: World) -> None:
+    world.issue(request("Acme, Inc"))
+    for text in ("acme, inc", "acme%5C, inc"):
+        assert subjects(world.page(f"/ui/cas/issued?text={text.replace(' ', '+')}")) == ["CN=Acme\\, Inc"]
+
+
 def test_what_is_looked_for_stays_in_the_form(old: World) -> None:
     page = old.page("/ui/cas/issued?text=fresh&state=valid")
     form = page.one("form", role="search")
