@@ -237,8 +237,8 @@ class Transport:
                 message, hint = _REFUSALS[401]
                 raise NotAuthenticated(message, hint) from None
         if self._as_user and any(isinstance(cause, _BROKEN_OFF) for cause in causes):
-            # What a refused handshake looks like where the alert is lost, as asyncio and a reset lose it. But the server
-            # may as well have done what was asked, and have ended then: so it is not NotAuthenticated.
+            # What a refused handshake looks like where the alert is lost, as asyncio and a reset lose it. But the
+            # server may as well have done what was asked, and have ended then: so it is not NotAuthenticated.
             raise Unreachable(
                 f"No answer from {self.url}: it closed the connection, as it does if it does not accept the user's "
                 "certificate.",
