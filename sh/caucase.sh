@@ -343,7 +343,11 @@ is_signed_by() {
 
 # What a path leads to: a symbolic link stays, and what it points to is replaced.
 real() {
-    if [ -L "$1" ]; then readlink -f "$1"; else printf '%s\n' "$1"; fi
+    if [ -L "$1" ]; then
+        readlink -f "$1" || fail "$1: the symbolic link leads nowhere." 'Make the folder that it points into, or remove it.'
+    else
+        printf '%s\n' "$1"
+    fi
 }
 
 # A private folder beside a file, from which things are moved into place. Whoever makes one says discard_at_end.
@@ -918,6 +922,11 @@ is_id() {
     case $1 in '' | *[!0-9]*) false ;; esac && [ ${#1} -le 20 ]
 }
 
+# Whether it can belong to an option: not if it is another one, nor if a variable of the caller was empty.
+is_value() {
+    case $1 in '' | -*) false ;; esac
+}
+
 # walk ACTION ARGUMENT...: does what the arguments say for that action, in their order; without one, takes in the options and
 # finds what is wrong.
 walk() {
@@ -948,13 +957,13 @@ walk() {
             -*) misused "there is no option $option" ;;
             *) misused "$option is no option, and belongs to none" ;;
         esac
-        [ $# -ge "$values" ] || misused "$option needs $values argument(s)"
         case $values${1-}${2-} in *"$newline"*) misused "an argument of $option has several lines" ;; esac
-        case $values/${1-}/${2-} in [12]// | [12]/-* | 2/*/ | 2/*/-*) misused "$option needs $values argument(s)" ;; esac
+        [ "$values" -lt 1 ] || is_value "${1-}" || misused "$option needs $values argument(s)"
+        [ "$values" -lt 2 ] || is_value "${2-}" || misused "$option needs $values argument(s)"
         case $option in
             --send-csr)
                 while [ $# -gt 0 ]; do
-                    case $1 in -*) break ;; esac
+                    case $1 in -*) break ;; '') misused "an argument of $option is empty" ;; esac
                     if [ "$wanted" = "$option" ]; then attempt send_csr "$1"; fi
                     shift
                 done

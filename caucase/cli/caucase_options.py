@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +128,7 @@ def _conflict(options: argparse.Namespace) -> str:
     """Each of the four paths is another file; only CA certificates and lists can be in the same folder."""
     paths = {name: getattr(options, name) for name in ("ca_crt", "user_ca_crt", "crl", "user_crl")}
     for (one, path), (other, other_path) in combinations(paths.items(), 2):
-        is_same = path.resolve() == other_path.resolve()
+        is_same = os.path.realpath(path) == os.path.realpath(other_path)  # also where links lead in a circle
         is_mixed = one.endswith("crt") and other.endswith("crl")
         if is_same and not (is_mixed and PemFiles(path=path, ending=CA_ENDING).is_folder):
             return f"{_option(one)} and {_option(other)} must not be the same"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -82,6 +83,7 @@ def run_hook(command: Path) -> None:
 def run(program: str, body: Callable[[], int]) -> int:
     """Run a command and return its exit code, whatever happens. Nearly all of them hold keys at some time."""
     try:
+        _open_streams()
         forbid_dumps()
         allow()
         code = body()
@@ -104,6 +106,24 @@ def run(program: str, body: Callable[[], int]) -> int:
             print(f"{program}: this is a defect: {type(error).__name__}: {error}. "
                   f"Please report it, with what {DEBUG_VARIABLE}=1 shows.", file=sys.stderr)  # fmt: skip
         return EX_ERROR
+
+
+def _open_streams() -> None:
+    """Standard streams for whoever was started without: closed ones lead to /dev/null, so that no file with a key is
+    opened as one of them, also in the on-renew command. What an encoding lacks is written as ``\\xeb`` is.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it is the lowest that is free
+    # Python has None for those that were closed when it started.
+    for descriptor, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it stays
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls us may have put something else there
+            stream.reconfigure(errors="backslashreplace")
 
 
 def complain(program: str, error: CaucaseError | OSError) -> None:

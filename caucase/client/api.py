@@ -85,7 +85,7 @@ class Client:
 
     All methods raise Unreachable when there is no usable answer, ServerRefused (with its ``status``) when the
     server says no, and Malformed for arguments that cannot be sent. Those for users raise NotAuthenticated
-    for anybody else.
+    for anybody else; Unreachable if all that shows is that the server closed the connection.
     """
 
     def __init__(self, ca_url: str, *, mode: Mode = Mode.SERVICE) -> None:
@@ -127,7 +127,7 @@ class Client:
         else:
             context = verified_context(url.netloc.host, https_ca, user_key)
         client = Client(self.ca_url, mode=self.mode)
-        client._transport = Transport(url, context)
+        client._transport = Transport(url, context, as_user=user_key is not None)
         client._is_user = user_key is not None
         return client
 

@@ -58,7 +58,9 @@ def load_pair(crt_path: Path, key_path: Path) -> KeyPair:
         certificate = load_certificate(crt_data)
     if _key_blocks(crt_data):
         key_path = crt_path
-    elif key_path == crt_path:
+    elif (
+        key_path == crt_path and b"ENCRYPTED" not in crt_data
+    ):  # else load_private_key tells of the passphrase
         raise Malformed(
             f"{crt_path}: there is no private key beside the certificate.", "Name a file that holds both."
         )

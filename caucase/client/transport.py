@@ -71,6 +71,9 @@ _REFUSALS = {
     ),
 }
 
+# A connection that ended without an answer; also http.client's RemoteDisconnected is one of them.
+_BROKEN_OFF = (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError)
+
 _NO_REFUSAL = "Is it really caucased that answers there?"
 
 
@@ -129,9 +132,12 @@ class Answer:
 class Transport:
     """Connections to one base URL. Use it as a context manager, or ``close`` it."""
 
-    def __init__(self, url: BaseUrl, context: ssl.SSLContext | None = None) -> None:
-        """``context``: how to check the server, and who we are; needed for an HTTPS URL, and for no other."""
+    def __init__(self, url: BaseUrl, context: ssl.SSLContext | None = None, *, as_user: bool = False) -> None:
+        """``context``: how to check the server, and who we are; needed for an HTTPS URL, and for no other. ``as_user``:
+        whether it shows a certificate.
+        """
         self.url = url
+        self._as_user = as_user
         self.verified = context is not None and context.verify_mode == ssl.CERT_REQUIRED
         host = url.netloc.host
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS)
@@ -230,6 +236,14 @@ class Transport:
             if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
                 message, hint = _REFUSALS[401]
                 raise NotAuthenticated(message, hint) from None
+        if self._as_user and any(isinstance(cause, _BROKEN_OFF) for cause in causes):
+            # What a refused handshake looks like where the alert is lost, as asyncio and a reset lose it. But the
+            # server may as well have done what was asked, and have ended then: so it is not NotAuthenticated.
+            raise Unreachable(
+                f"No answer from {self.url}: it closed the connection, as it does if it does not accept the user's "
+                "certificate.",
+                _REFUSALS[401][1],
+            ) from None
         reasons = (cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror)
         reason = next(reasons, "")
         if not reason and any(isinstance(cause, BadStatusLine) for cause in causes):

@@ -24,7 +24,7 @@ from caucase.errors import (
     Untrusted,
 )
 
-from .simulator import Simulator, new_ca, new_https_ca, new_key
+from .simulator import Handler, Simulator, new_ca, new_https_ca, new_key
 
 
 def _csr(name: str = "www") -> x509.CertificateSigningRequest:
@@ -270,6 +270,30 @@ def test_user_of_another_server(server: Simulator, folder: Path) -> None:
         pytest.raises((NotAuthenticated, Unreachable)),
     ):
         client.pending()
+
+
+@pytest.mark.parametrize("close", ["cleanly", "with a reset"])
+def test_connection_that_is_closed_may_mean_the_certificate(
+    server: Simulator, folder: Path, close: str
+) -> None:
+    """asyncio drops the alert; without a user, nothing is said of one."""
+
+    def closes(handler: Handler) -> None:
+        handler.close_connection = True
+        if close == "with a reset":
+            handler.reset()
+
+    server.misbehave["GET", "/cas/csr"] = closes
+    me = server.user(folder / "me.pem")
+    with (
+        _user(server, me) as client,
+        pytest.raises(Unreachable, match=r"user's certificate\. .* not revoked\?"),
+    ):
+        client.pending()
+    server.misbehave["GET", "/cas/crl"] = closes
+    with _user(server, None) as client, pytest.raises(Unreachable) as error:
+        client.crls()
+    assert "user" not in str(error.value)
 
 
 def test_user_key_that_is_not_good(server: Simulator, folder: Path) -> None:

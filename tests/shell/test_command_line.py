@@ -15,6 +15,7 @@ from caucase.cli.caucase_options import parser
 from tests.packaging.test_documents import manual
 
 from .conftest import Desk
+from .material import make_request
 from .shells import SCRIPT, Shell
 
 # What it leaves to ``caucase``.
@@ -86,7 +87,15 @@ URL = ("--ca-url", "http://127.0.0.1:1")
         ((*URL, "--get-crt", "1/../2", "y"), "is no id of a request"),
         ((*URL, "--get-csr", "1" * 21, "y"), "is no id of a request"),
         ((*URL, "--renew-crt", "a", "--send-csr"), "--renew-crt needs 2 argument(s)"),
+        ((*URL, "--get-crt", "1", "", "--mode", "user"), "--get-crt needs 2 argument(s)"),
+        ((*URL, "--renew-crt", "", "a/b"), "--renew-crt needs 2 argument(s)"),
+        ((*URL, "--renew-crt", "a/b", "-"), "--renew-crt needs 2 argument(s)"),
+        ((*URL, "--crl", "", "--mode", "service"), "--crl needs 1 argument"),
+        ((*URL, "--on-renew", "", "--mode", "service"), "--on-renew needs 1 argument"),
+        ((*URL, "--ca-crt=", "--mode", "service"), "--ca-crt needs 1 argument"),
         ((*URL, "--send-csr"), "--send-csr needs 1 argument"),
+        ((*URL, "--send-csr", "", "a"), "--send-csr needs 1 argument"),
+        ((*URL, "--send-csr", "a", ""), "an argument of --send-csr is empty"),
         ((*URL, "--ca-crt", "a\nb.pem"), "an argument of --ca-crt has several lines"),
         ((*URL, "--ca-crt", "same.pem", "--crl", "same.pem"), "is given for two different things"),
         ((*URL, "--ca-crt", "same", "--user-ca-crt", "same"), "is given for two different things"),
@@ -146,6 +155,40 @@ def test_names_with_spaces_and_worse(desk: Desk) -> None:
     desk.run(*files, "--threshold", "100", "--renew-crt", path, path).expect(0)
     assert {one.name for one in folder.iterdir()} == {"w w.pem", "cas", "l l.pem"}
     assert not list(desk.folder.rglob("evil"))
+
+
+def test_names_that_begin_like_options(desk: Desk) -> None:
+    """After a slash, that is no matter."""
+    (desk.folder / "-d").mkdir()
+    path = desk.folder / "-d" / "-p.pem"
+    path.write_bytes(desk.pair().read_bytes())
+    old = path.read_bytes()
+    files = ("--ca-crt", "./-ca.pem", "--crl", "./-d/../-l.pem")
+    desk.run(*files, "--threshold", "100", "--renew-crt", path, path).expect(0)
+    assert path.read_bytes() != old
+    made = make_request("ec:P-256", "asked")
+    desk.server.cas.requests["7"] = made.csr_pem
+    desk.run("--get-csr", "7", "./-k.csr").expect(0)
+    desk.server.cas.certificates["7"] = desk.server.cas.sign(made.csr, made.csr_pem)
+    desk.run("--get-crt", "7", "./-k.pem").expect(0)
+    assert {"-ca.pem", "-l.pem", "-k.csr", "-k.pem", "-d/-p.pem"} <= set(desk.files())
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", "loop.pem", "loop"])
+@pytest.mark.parametrize("option", ["--ca-crt", "--crl", "--get-csr", "--get-crt"])
+def test_links_that_lead_nowhere(desk: Desk, option: str, name: str) -> None:
+    link = desk.folder / name
+    link.symlink_to("nowhere/x.pem" if name == "nowhere.pem" else name)
+    made = make_request("ec:P-256", "asked")
+    desk.server.cas.requests["7"] = made.csr_pem
+    desk.server.cas.certificates["7"] = desk.server.cas.sign(made.csr, made.csr_pem)
+    arguments = (option, "7", name) if option.startswith("--get") else (option, name)
+    done = desk.run(*arguments).expect(1)
+    assert done.err == (
+        f"caucase.sh: {name}: the symbolic link leads nowhere. "
+        "Make the folder that it points into, or remove it.\n"
+    )
+    assert link.is_symlink()
 
 
 def test_what_is_missing_is_told(sh: Shell, tmp_path: Path) -> None:
