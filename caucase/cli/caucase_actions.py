@@ -6,6 +6,7 @@ does.
 
 from __future__ import annotations
 
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,7 @@ from caucase.client import (
 from caucase.client.listing import expiring
 from caucase.client.pending import Pending
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import Serial, public_key
+from caucase.core.x509 import Serial, not_after, public_key
 from caucase.errors import EX_ERROR, CaucaseError, StillPending, Unreachable
 
 _Arguments = ParamSpec("_Arguments")
@@ -162,9 +163,24 @@ class Session:
             )
         )
         if not self._user.verified:
-            print(
-                f"{PROGRAM}: warning: the server does not publish its HTTPS CA and is not verified.",
-                file=sys.stderr,
+            _warn("the server does not publish its HTTPS CA and is not verified.")
+        self._remind()
+
+    def _remind(self) -> None:
+        """Nobody else tells a user that the own certificate ends; later on only somebody else can make a new one."""
+        path = self._options.user_key
+        certificate = read_certificate(path)
+        end = not_after(certificate)
+        if end < self._now:
+            _warn(
+                f"{path}: this certificate ended on {end:%Y-%m-%d}. "
+                "Another user signs a new one, or on the server caucased-manage --sign-user-csr."
+            )
+        elif is_due(certificate, self._now, self._options.threshold):
+            file = shlex.quote(str(path))
+            _warn(
+                f"{path}: this certificate ends on {end:%Y-%m-%d}. "
+                f"Renew it: {PROGRAM} --mode user --renew-crt {file} {file}"
             )
 
     def sign_csr(self, csr_id: str) -> None:
@@ -217,3 +233,7 @@ class Session:
         if self._options.on_renew is not None and (tokens := self._pending.tokens()):
             run_hook(self._options.on_renew)
             self._pending.clear(tokens)
+
+
+def _warn(sentence: str) -> None:
+    print(f"{PROGRAM}: warning: {sentence}", file=sys.stderr)

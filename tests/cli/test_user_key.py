@@ -53,17 +53,34 @@ def test_expired(tmp_path: Path) -> None:
         server.authority.maintain()
         options = ("--ca-url", server.origin, "--user-key", str(user), "--list-csr")
         _assert_about_the_certificate(tmp_path, *options)
+        assert "this certificate ended on 20" in run(CAUCASE, tmp_path, *options).stderr
+
+
+@pytest.mark.parametrize(("days", "is_told"), [(0, False), (70, True)])
+def test_a_user_is_reminded(days: int, is_told: bool, tmp_path: Path) -> None:
+    with Database(tmp_path / "caucase.sqlite") as database, running(tmp_path) as server:
+        server.clock.ahead = -timedelta(days=days)
+        server.configure(database)
+        made = make("boss")
+        user = made.bundle(tmp_path / "my user.pem", server.client.become_user(made.csr_pem))
+        server.clock.ahead = timedelta()
+        done = run(CAUCASE, tmp_path, "--ca-url", server.origin, "--user-key", str(user), "--list-csr")
+    assert done.returncode == 0
+    if is_told:
+        assert f"warning: {user}: this certificate ends on 20" in done.stderr
+        assert f"--renew-crt '{user}' '{user}'" in done.stderr
+    else:
+        assert done.stderr == ""
 
 
 def _assert_about_the_certificate(folder: Path, *arguments: str) -> None:
     done = run(CAUCASE, folder, *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    assert (
-        "accept the user's certificate. Is it a user's certificate of this server, still valid" in done.stderr
-    )
-    assert "HTTP." not in done.stderr
+    *reminder, told = done.stderr.splitlines()
+    assert all("warning: " in line and "this certificate end" in line for line in reminder)
+    assert "accept the user's certificate. Is it a user's certificate of this server, still valid" in told
+    assert "HTTP." not in told
 
 
 @pytest.mark.parametrize(
