@@ -174,8 +174,7 @@ def _add_general(group: Parser) -> None:
     )
     group.add_argument(
         "--on-renew",
-        metavar="EXECUTABLE",
-        type=Path,
+        metavar="EXECUTABLE",  # no Path: that would make of ./hook one that is looked for in PATH
         help="a program to run, without a shell, after anything was renewed: CA, revocation list, certificate; if it "
         "fails, the next call with this option runs it again",
     )

@@ -15,7 +15,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import NoReturn
 
 from caucase import __version__
@@ -62,7 +61,7 @@ def days(text: str) -> timedelta:
     return timedelta(days=number)
 
 
-def run_hook(command: Path) -> None:
+def run_hook(command: str) -> None:
     """Run the on-renew command. HookFailed unless it succeeds."""
     with contextlib.suppress(BrokenPipeError):  # nobody reads what was done, and yet the service has to know
         sys.stdout.flush()

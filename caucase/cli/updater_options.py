@@ -165,8 +165,7 @@ def _add_flags(group: argparse._ActionsContainer) -> None:
     )
     group.add_argument(
         "--on-renew",
-        metavar="EXECUTABLE",
-        type=Path,
+        metavar="EXECUTABLE",  # no Path: that would make of ./hook one that is looked for in PATH
         help="a command to run after a pass that replaced anything, again and again until it succeeds",
     )
     group.add_argument(

@@ -75,7 +75,7 @@ def test_the_on_renew_command_has_all_three(desk: Desk) -> None:
         '#!/bin/sh\nseen=$(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2)\necho "$seen" >seen\n'
     )
     hook.chmod(0o755)
-    arguments = ("--ca-url", desk.server.origin, "--ca-crt", "hooked.pem", "--on-renew", hook)
+    arguments = ("--ca-url", desk.server.origin, "--ca-crt", "hooked.pem", "--on-renew", "./hook")
     done = run_closed(CAUCASE, desk.folder, *arguments, closed="<&- >&- 2>&-")
     assert done.returncode == 0
     assert (desk.folder / "seen").read_text() == "/dev/null\n" * 3
