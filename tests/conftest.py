@@ -85,8 +85,13 @@ def make_csr(keys: Keys) -> MakeCsr:
     return csr
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What only root can do is left out for everybody else, and for nobody where it is CI: there it would be a gap."""
+    """What has to stay in one process takes minutes and comes first: at the end one process would wait for the other.
+
+    What only root can do is left out for everybody else, and for nobody where it is CI: there it would be a gap.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     if os.geteuid() == 0:
         return
     for item in items:
