@@ -61,6 +61,8 @@ SHOWN = {
     "RevocationRow.entry",
     "CrlRow.der",
     "Position.hash",
+    "Ca.fingerprint",
+    "CaStatus.fingerprint",
 }
 
 
