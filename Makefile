@@ -36,7 +36,7 @@ BENCH_PACKAGES := linux-perf util-linux
 
 # Tests of one machine stay in one process.
 PYTEST := -m pytest -n 2 --dist loadgroup
-UNIT_TESTS := $(foreach one,audit benchmarks browser fuzz interop soak system years,--ignore=tests/$(one)) tests
+UNIT_TESTS := $(foreach one,audit benchmarks browser docs fuzz interop shell soak system years,--ignore=tests/$(one)) tests
 # Seconds that each of the soak tests lasts, and sequences that the model is compared with.
 SOAK := 60
 SOAK_EXAMPLES := 1000
