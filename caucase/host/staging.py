@@ -72,9 +72,11 @@ def passing_folder(size: int, *, beside: Path) -> Iterator[Path]:
     # The folder is everybody's, so there is no lock on it, and nothing of others is touched.
     prefix = f"{_PREFIX}{os.geteuid()}-"
     for leftover in memory.glob(prefix + "*"):
-        if leftover.lstat().st_uid == os.geteuid() and not leftover.is_symlink():
-            with contextlib.suppress(Conflict), _locked(leftover):
-                _remove(leftover)
+        # Another process may be just done with it.
+        with contextlib.suppress(Conflict, FileNotFoundError):
+            if leftover.lstat().st_uid == os.geteuid() and not leftover.is_symlink():
+                with _locked(leftover):
+                    _remove(leftover)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory))
     with _locked(folder):
         try:

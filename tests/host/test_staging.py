@@ -108,6 +108,14 @@ def test_in_memory_what_is_somebody_elses_stays(tmp_path: Path) -> None:
         foreign.rmdir()
 
 
+def test_in_memory_what_is_gone_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another process, which has ended between the look and the touch."""
+    gone = Path("/dev/shm/.caucase-partial-gone")
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    with passing_folder(1000, beside=tmp_path) as folder:
+        assert folder.is_dir()
+
+
 def test_no_room_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with passing_folder(1 << 60, beside=tmp_path) as folder:
         assert folder.parent == tmp_path
