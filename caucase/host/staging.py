@@ -22,6 +22,8 @@ _PREFIX = ".caucase-partial-"
 _SHARED_MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108 - with a private folder in it
 # A database is larger than the rows in its backup, and has a journal.
 _ROOM = 6
+# A folder is taken for left over in the moment in which another process begins.
+_ATTEMPTS = 10
 
 
 @contextlib.contextmanager
@@ -77,12 +79,27 @@ def passing_folder(size: int, *, beside: Path) -> Iterator[Path]:
             if leftover.lstat().st_uid == os.geteuid() and not leftover.is_symlink():
                 with _locked(leftover):
                     _remove(leftover)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=memory))
-    with _locked(folder):
+    with _locked_folder(memory, prefix) as folder:
         try:
             yield folder
         finally:
             shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder that is locked. Until it is, another process may take it for left over, and remove it."""
+    for _ in range(_ATTEMPTS):
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(_locked(folder))
+                folder.lstat()
+            except (Conflict, FileNotFoundError):
+                continue
+            yield folder
+            return
+    raise Conflict(f"Others are too busy in {parent}.", "Try again.")
 
 
 def publish(staged: Path, target: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +116,27 @@ def test_in_memory_what_is_gone_meanwhile(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
     with passing_folder(1000, beside=tmp_path) as folder:
         assert folder.is_dir()
+
+
+@pytest.mark.parametrize("times", [1, 9])
+def test_in_memory_another_takes_ours_for_left_over(
+    times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it is not locked yet."""
+    made: list[Path] = []
+    make = tempfile.mkdtemp
+
+    def taken_away(**where: Any) -> str:
+        made.append(Path(make(**where)))
+        if len(made) <= times:
+            made[-1].rmdir()
+        return str(made[-1])
+
+    monkeypatch.setattr(tempfile, "mkdtemp", taken_away)
+    with passing_folder(1000, beside=tmp_path) as folder:
+        assert folder.is_dir()
+        assert made[times:] == [folder]
+    assert not folder.exists()
 
 
 def test_no_room_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
