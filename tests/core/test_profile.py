@@ -217,10 +217,12 @@ def test_policies(certify: Certify, asked: list[str], given: list[str], critical
 
 
 def test_old_policies_are_dropped_where_they_can_be_read(ca: Signer, certify: Certify) -> None:
-    try:
-        csr = load_request_der(der.request(der.NAME, der.policy(f"{LEGACY_OID}.0")))
-    except Malformed:
-        pytest.skip("this version of cryptography cannot represent such an OID")
+    data = der.request(der.NAME, der.policy(f"{LEGACY_OID}.0"))
+    if not old_oids_can_be_read():
+        with pytest.raises(Malformed):  # so nothing of it comes into a certificate
+            load_request_der(data)
+        return
+    csr = load_request_der(data)
     assert get(certify(asked=Asked.by(csr)), x509.CertificatePolicies) is None
     marked = certify(asked=Asked.by(csr), auto_signed=True)
     found = get(marked, x509.CertificatePolicies)
@@ -229,11 +231,21 @@ def test_old_policies_are_dropped_where_they_can_be_read(ca: Signer, certify: Ce
 
 
 def test_old_mark_is_read_as_the_mark() -> None:
+    data = der.certificate(der.policy(f"{LEGACY_OID}.0"))
+    if not old_oids_can_be_read():
+        with pytest.raises(Malformed):
+            load_certificate_der(data)
+        return
+    assert profile.is_auto_signed(load_certificate_der(data))
+
+
+def old_oids_can_be_read() -> bool:
+    """Versions 38 and 43 of the library cannot represent arcs of that size."""
     try:
-        made = load_certificate_der(der.certificate(der.policy(f"{LEGACY_OID}.0")))
-    except Malformed:
-        pytest.skip("this version of cryptography cannot represent such an OID")
-    assert profile.is_auto_signed(made)
+        x509.ObjectIdentifier(f"{LEGACY_OID}.0")
+    except ValueError:
+        return False
+    return True
 
 
 def test_mark_of_automatic_signing(certify: Certify) -> None:

@@ -38,6 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def release(request: pytest.FixtureRequest) -> str:
     """The code name of a Debian release on which it has to work."""
     if reason := debian.cannot_run():
+        # Somebody has asked for it, on a machine that cannot; README.md says how. Else it is a failure.
         (pytest.skip if os.environ.get("CAUCASE_NO_CONTAINERS") else pytest.fail)(reason)
     return str(request.param)
 
