@@ -20,7 +20,7 @@ from caucase.core.x509 import KeyId, Serial, key_id, not_after, not_before, publ
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, record
 from tests.authority import world as worlds
-from tests.authority.world import ADDRESS, BOSS, POLICY, SECOND, World, at_once, renew, revocation
+from tests.authority.world import ADDRESS, BOSS, POLICY, SECOND, World, at_once, renew, revocation, three
 
 
 def entries(world: World, context: str = "cas") -> list[tuple[Any, ...]]:
@@ -203,15 +203,7 @@ def listed(context: ContextAuthority, **query: Any) -> list[str]:
 
 @pytest.fixture
 def filled(authority: Authority, world: World, clock) -> ContextAuthority:
-    for number, name in enumerate(("alpha", "Beta", "gamma")):
-        names = x509.SubjectAlternativeName([x509.DNSName(f"{name.lower()}.example")])
-        key = world.keys(number=number)
-        made = world.issue(authority.services, name, key=key, extensions=[(names, False)])
-        if name == "Beta":
-            authority.services.revocations.revoke(revocation(made, key), by=None, address=ADDRESS)
-        clock.advance(days=1)
-    renew(authority.services, world.renewal(made, key, world.keys(number=5)))
-    return authority.services
+    return three(authority.services, world, clock)
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 1000])

@@ -6,29 +6,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
 
 from caucase.authority import Authority, ContextAuthority, Query
 from caucase.core.record import Entry, Kind
 from caucase.core.x509 import KeyId, Serial, key_id
 from caucase.store import Database, record
-from tests.authority.world import ADDRESS, SECOND, World, renew, revocation
+from tests.authority.world import SECOND, World, three
 
 
 @pytest.fixture
 def filled(authority: Authority, world: World, clock) -> ContextAuthority:
-    """alpha, Beta (revoked), gamma, each on a day of its own, then gamma renewed."""
-    for number, name in enumerate(("alpha", "Beta", "gamma")):
-        names = x509.SubjectAlternativeName(
-            [x509.DNSName(f"{name.lower()}.example"), x509.DNSName("all.example")]
-        )
-        key = world.keys(number=number)
-        made = world.issue(authority.services, name, key=key, extensions=[(names, False)])
-        if name == "Beta":
-            authority.services.revocations.revoke(revocation(made, key), by=None, address=ADDRESS)
-        clock.advance(days=1)
-    renew(authority.services, world.renewal(made, key, world.keys(number=5)))
-    return authority.services
+    """All of them have a name in common."""
+    return three(authority.services, world, clock, also=("all.example",))
 
 
 def listed(context: ContextAuthority, **query: Any) -> list[str]:

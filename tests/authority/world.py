@@ -119,6 +119,21 @@ def revocation(certificate: x509.Certificate, key: PrivateKey | None = None) -> 
     return message.null(payload) if key is None else message.sign(payload, key)
 
 
+def three(
+    context: ContextAuthority, world: World, clock: Any, *, also: Sequence[str] = ()
+) -> ContextAuthority:
+    """alpha, Beta (revoked), gamma, each on a day of its own, then gamma renewed; ``also``: names that all have."""
+    for number, name in enumerate(("alpha", "Beta", "gamma")):
+        names = x509.SubjectAlternativeName([x509.DNSName(one) for one in (f"{name.lower()}.example", *also)])
+        key = world.keys(number=number)
+        made = world.issue(context, name, key=key, extensions=[(names, False)])
+        if name == "Beta":
+            context.revocations.revoke(revocation(made, key), by=None, address=ADDRESS)
+        clock.advance(days=1)
+    renew(context, world.renewal(made, key, world.keys(number=5)))
+    return context
+
+
 def lists(context: ContextAuthority) -> dict[bytes, x509.CertificateRevocationList]:
     """The lists, by the key identifier of their CA."""
     return {

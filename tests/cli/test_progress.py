@@ -24,9 +24,7 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
+    with running(tmp_path / "server") as simulator:
         yield simulator
 
 

@@ -12,9 +12,7 @@ from .simulator import Simulator, running
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
+    with running(tmp_path / "server") as simulator:
         yield simulator
 
 

@@ -361,7 +361,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[Simulator]:
-    """A simulator that is stopped at the end."""
+    """A simulator, which keeps its files in a new ``folder``; it is stopped at the end."""
+    folder.mkdir()
     simulator = Simulator(folder)
     try:
         yield simulator

@@ -33,9 +33,7 @@ def sh(request: pytest.FixtureRequest, shells: Callable[[str], Shell]) -> Shell:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Simulator]:
-    folder = tmp_path / "server"
-    folder.mkdir()
-    with running(folder) as simulator:
+    with running(tmp_path / "server") as simulator:
         yield simulator
 
 

@@ -14,6 +14,7 @@ import pytest
 from caucase.client.keyfiles import load_pair
 from caucase.core.keys import key_type
 from caucase.core.x509 import dump_private_key, load_certificate, public_key, spki
+from tests.small_disk import fill, mounted
 
 from .conftest import Desk
 from .kills import kill_points
@@ -162,24 +163,11 @@ def test_killed_at_any_moment(desk: Desk, tmp_path: Path, files: int) -> None:
     assert seen == moments | ({(False, False)} if files == 2 else set()), "each was met"
 
 
-PAGE = 4096
-PAGES = 96
-
-
 @pytest.fixture
 def disk(desk: Desk) -> Iterator[Path]:
-    """A small disk, in the folder of the desk; a file takes whole pages."""
-    folder = desk.folder / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={PAGES * PAGE}", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def fill(disk: Path, *, leave: int) -> None:
-    status = os.statvfs(disk)
-    free = status.f_bavail * status.f_frsize // PAGE
-    (disk / "filler").write_bytes(bytes(max(free - leave, 0) * PAGE))
+    """In the folder of the desk."""
+    with mounted(desk.folder / "disk", pages=96) as folder:
+        yield folder
 
 
 @pytest.mark.root("mount the small disk that this needs")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ import pytest
 from caucase.cli.updater import main
 from caucase.client.updater.memory import read_memory, write_memory
 from caucase.core.x509 import dump_der, load_certificate
+from tests.small_disk import fill, mounted
 
 from ..simulator import Simulator
 from .test_kills import AGE, whole_files
@@ -21,25 +20,11 @@ from .test_one_pass import sign
 
 pytestmark = pytest.mark.root("mount the small disk that this needs")
 
-PAGE = 4096
-PAGES = 16
-
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of few pages; a file takes whole ones."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={PAGES * PAGE}", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def fill(disk: Path, *, leave: int) -> None:
-    """Leave so many pages, or as many as there are."""
-    status = os.statvfs(disk)
-    free = status.f_bavail * status.f_frsize // PAGE
-    (disk / "filler").write_bytes(bytes(max(free - leave, 0) * PAGE))
+    with mounted(tmp_path / "disk", pages=16) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("leave", range(10))
