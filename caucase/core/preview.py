@@ -50,6 +50,11 @@ class ExtensionPreview:
     reason: str
 
     @property
+    def is_altered(self) -> bool:
+        """Whether it says less or something else than was asked for; only being critical is no difference in that."""
+        return self.fate in (Fate.CHANGED, Fate.DROPPED) and self.asked != self.issued
+
+    @property
     def lost(self) -> tuple[str, ...]:
         """What was asked for and will not be there."""
         return tuple(item for item in self.asked if item not in self.issued)
@@ -163,12 +168,16 @@ _REASONS = {
 _UNKNOWN = "This CA writes no such extension."
 
 
+_NAMES = ExtensionOID.SUBJECT_ALTERNATIVE_NAME  # whose reason says why it is critical
 _EMPTY = "It says nothing."
+_CRITICAL = "Only whether it is critical differs."
 
 
 def _reason(oid: x509.ObjectIdentifier, before: Extension | None, after: Extension | None) -> str:
     if before is not None and not wording.extension_items(before.value):
         return _EMPTY
+    if before is not None and after is not None and before.value == after.value and oid != _NAMES:
+        return _CRITICAL
     if after is None and oid in _BY_ISSUER:  # a user's certificate names no list
         return _UNKNOWN
     return _REASONS.get(oid, _UNKNOWN)

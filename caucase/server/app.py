@@ -63,7 +63,7 @@ class Application:
                 call = Call(request, match, self._site, service)
                 attach(request, call)
                 response = await _told(self._cross_origin, call)
-            is_private = call is not None and call.principal is not None
+            is_private = call is not None and call.is_for_user and call.principal is not None
             headers = response.headers
             headers.setdefault("Cache-Control", "private" if is_private else "no-store")
             headers["Vary"] = "Origin"
@@ -86,7 +86,8 @@ class Application:
 
         def consent_given() -> bool | None:
             nonlocal said
-            said = service.consents.read(consent.cookie_of(request), consent.user_of(call))
+            if (cookie := consent.cookie_of(request)) is not None:
+                said = service.consents.read(cookie, consent.user_of(call))
             return said.answers.get(origin or "")
 
         access = service.origins.decide(origin, _kind(call), consent_given, is_secure=request.secure)

@@ -6,7 +6,6 @@ The body is not asked for, nor read, before a handler wants it: what is refused 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
 from collections.abc import Awaitable, Callable
@@ -49,7 +48,10 @@ class Call:
         self.match = match
         self.service = service
         self.principal: Principal | None = None
+        # Why the caller is nobody; whether a certificate was presented, whosever; whether the answer is a user's.
         self.refusal: CaucaseError | None = None
+        self.has_certificate = False
+        self.is_for_user = False
         self._site = site
         self._limits = site.limits
         self._is_broken = False
@@ -70,11 +72,6 @@ class Call:
     @property
     def address(self) -> str:
         return peer.address(self.request)
-
-    @property
-    def has_certificate(self) -> bool:
-        """Whether the caller has presented one, of whomever."""
-        return peer.certificate_der(self.request) is not None
 
     def carry_out(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a use case; awaiting it gives what it returns or raises. It goes on also if the client does not wait."""
@@ -98,29 +95,31 @@ class Call:
         asyncio.get_running_loop().run_in_executor(self._site.executor, function).add_done_callback(tell)
 
     def authenticate(self) -> Principal:
-        """Find out, once, who is calling; NotAuthenticated, or NotConfigured where only another connection can tell.
-        What came out is ``principal`` or ``refusal``.
-        """
-        if self.principal is not None:
-            return self.principal
-        if self.refusal is not None:
+        """Find out, once, who is calling; NotAuthenticated, or NotConfigured where only another connection can tell."""
+        self.is_for_user = True
+        principal = self.look_who_calls()
+        if principal is None:
+            assert self.refusal is not None, "it says why"
             raise self.refusal
-        try:
-            if not peer.was_asked(self.request):
-                raise NotConfigured("This connection began before the server could work.", "Connect again.")
-            certificate = peer.certificate_der(self.request)
-            self.principal = self.service.authority.authenticate(certificate, address=self.address)
-        except CaucaseError as error:
-            self.refusal = error
-            raise
-        return self.principal
+        return principal
 
     def look_who_calls(self) -> Principal | None:
-        """Who is calling where nobody has to be: ``None`` for whoever is no user, ``refusal`` says why."""
+        """Who is calling where nobody has to be: ``None`` for whoever is no user, ``refusal`` says why. For use in the
+        event loop's thread; StoreError if nobody can tell.
+        """
         if self.principal is None and self.refusal is None:
-            with contextlib.suppress(NotAuthenticated, NotConfigured):
-                self.authenticate()
+            try:
+                self.principal = self._identify()
+            except (NotAuthenticated, NotConfigured) as error:
+                self.refusal = error
         return self.principal
+
+    def _identify(self) -> Principal:
+        if not peer.was_asked(self.request):
+            raise NotConfigured("This connection began before the server could work.", "Connect again.")
+        certificate = peer.certificate_der(self.request)
+        self.has_certificate = certificate is not None
+        return self.service.authority.authenticate(certificate, address=self.address)
 
     def check_load(self) -> None:
         """Overloaded, if there is too much in work already."""

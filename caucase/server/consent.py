@@ -40,12 +40,9 @@ async def decide(call: Call) -> web.Response:
     grant = fields.get("grant")
     if grant not in (["0"], ["1"]):
         raise Malformed("The answer is neither to allow nor to deny.")
+    user, allowed = user_of(call), grant == ["1"]
     cookie = await call.run(
-        call.service.consents.remember,
-        cookie_of(call.request),
-        origin,
-        user=user_of(call),
-        allowed=grant == ["1"],
+        call.service.consents.remember, cookie_of(call.request), origin, user=user, allowed=allowed
     )
     response = web.Response(status=302, headers={"Location": return_to})
     set_cookie(response, cookie)
@@ -71,10 +68,14 @@ def cookie_of(request: web.BaseRequest) -> str | None:
         return None
 
 
-def user_of(call: Call) -> str:
-    """Whose answers count: the subject, which stays when a certificate is renewed; empty for nobody."""
+def user_of(call: Call) -> str | None:
+    """Whose answers count: the subject's, which stays when a certificate is renewed; ``None`` for nobody."""
     principal = call.look_who_calls()
-    return "" if principal is None else principal.subject
+    if principal is None:
+        return None
+    if principal.subject or principal.key_id is None:
+        return f"subject {principal.subject}"
+    return f"key {principal.key_id.hex()}"  # certificates without a subject are not all one user's
 
 
 def set_cookie(response: web.StreamResponse, value: str) -> None:

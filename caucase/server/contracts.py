@@ -58,7 +58,8 @@ SUBMIT = Contract(
 )
 PENDING = Contract(
     gives=JSON,
-    answer="A list of objects, the oldest first: `id`, and `csr`, which is PEM.",
+    answer="A list of objects, the oldest first: `id`; `csr`, which is PEM; `received_at`, ISO 8601 in UTC; "
+    "`requested_from`, the address.",
     refusals={401: _NO_USER},
 )
 REQUEST = Contract(

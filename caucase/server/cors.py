@@ -114,7 +114,7 @@ class Consent:
 class Consents:
     """Reads and makes consent cookies: maps of origin to signed token ``{allowed, origin, user}``. Thread-safe.
 
-    ``user``: the subject of the user's certificate, empty for nobody. Whoever can reach the server can be given such a
+    ``user``: a text that is the user's own, ``None`` for nobody. Whoever can reach the server can be given such a
     cookie, and may be able to put it into another's browser: it must mean nothing there.
     """
 
@@ -122,7 +122,7 @@ class Consents:
         self._keys = keys
         self._clock = clock
 
-    def read(self, cookie: str | None, user: str) -> Consent:
+    def read(self, cookie: str | None, user: str | None) -> Consent:
         """What of the cookie is genuine and not too old. StoreError if the secrets cannot be read."""
         if not cookie:
             return Consent()
@@ -143,7 +143,7 @@ class Consents:
             is_stale=len(genuine) < len(stored),
         )
 
-    def remember(self, cookie: str | None, origin: str, *, user: str, allowed: bool) -> str:
+    def remember(self, cookie: str | None, origin: str, *, user: str | None, allowed: bool) -> str:
         """The cookie with the user's answer for ``origin`` added. It may block. StoreError likewise."""
         answer = {"allowed": allowed, "origin": origin, "user": _digest(user)}
         token = self._serializer(self._keys.signing()).dumps(answer)
@@ -155,7 +155,7 @@ class Consents:
         return Consent(tokens=self._others(cookie, origin)).dump()
 
     def _others(self, cookie: str | None, origin: str) -> dict[str, str]:
-        return {name: token for name, token in self.read(cookie, "").tokens.items() if name != origin}
+        return {name: token for name, token in self.read(cookie, None).tokens.items() if name != origin}
 
     def _serializer(self, secrets: list[bytes]) -> URLSafeTimedSerializer:
         """The last secret signs, all of them verify."""
@@ -201,6 +201,6 @@ def _said(serializer: URLSafeTimedSerializer, origin: str, token: object) -> _Sa
     return _Said(is_allowed=said["allowed"], user=said["user"], given=given)
 
 
-def _digest(user: str) -> str:
-    """Short, however long the subject is: a cookie has little room."""
-    return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+def _digest(user: str | None) -> str:
+    """Short, however long a subject is: a cookie has little room. Empty for nobody, and for nobody else."""
+    return "" if user is None else hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()[:32]

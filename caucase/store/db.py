@@ -21,7 +21,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import quote
 
 from caucase.errors import Conflict, StoreError
 from caucase.store.schema import APPLICATION_ID, MIGRATIONS
@@ -187,7 +186,7 @@ class Database:
                 f"The database {self.path} has been moved or replaced.", "Stop the server before doing that."
             )
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path.absolute()))}?mode=rw",
+            f"{self.path.absolute().as_uri()}?mode=rw",
             uri=True,
             timeout=_BUSY_TIMEOUT,
             isolation_level=None,
@@ -378,7 +377,7 @@ def schema_versions(path: Path) -> tuple[int, int]:
     _prepare_file(path, create=False)
     with store_errors(path):
         # Not read-only: what SQLite has to put beside the file is then removed again.
-        uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+        uri = f"{path.absolute().as_uri()}?mode=rw"
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT)) as connection:
             found = _number(connection, "user_version")
             if _number(connection, "application_id") != APPLICATION_ID or found > len(MIGRATIONS):

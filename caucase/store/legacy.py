@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import quote
 
 from caucase.errors import Malformed, StoreError
 
@@ -101,7 +100,7 @@ def read_database(path: Path) -> Legacy:
     """
     _check_closed(path)
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path.absolute()))}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return interpret(_tables(connection, path))
     except Malformed as error:
         raise Malformed(f"{path}: {error.message}", error.hint) from None

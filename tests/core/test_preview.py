@@ -283,3 +283,11 @@ def test_all_of_a_policy_is_said() -> None:
     assert wording.extension_items(policies) == (
         "1.2.3.4 https://a.example Approved by Example Bank 7 and a text",
     )
+
+
+def test_only_being_critical_alters_nothing(look: Look) -> None:
+    """What every other request of openssl's has; a warning for each would be read by nobody."""
+    found = one(look((x509.BasicConstraints(ca=False, path_length=None), False)), "basicConstraints")
+    assert (found.fate, found.is_altered) == (Fate.CHANGED, False)
+    assert "critical" in found.reason
+    assert one(look((x509.BasicConstraints(ca=True, path_length=None), True)), "basicConstraints").is_altered

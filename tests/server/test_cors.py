@@ -6,21 +6,29 @@ import json
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote, unquote, urlencode
 
 import pytest
 
+from caucase.authority import Authority, Principal
 from caucase.core.netloc import NetLoc
+from caucase.core.x509 import KeyId, Serial
 from caucase.errors import StoreError
-from caucase.server import consent_keys
+from caucase.server import consent, consent_keys
 from caucase.server.consent_keys import ConsentKeys
 from caucase.server.cors import COOKIE, Access, Consents, Kind, Origins
 
 from .harness import Server
 from .wire import Answer, Client
+
+if TYPE_CHECKING:
+    from caucase.server.call import Call
 
 PAGE = "https://page.example"
 USER = "CN=alice"
@@ -226,14 +234,40 @@ def test_foreign_file_is_left_alone(keys: ConsentKeys, tmp_path: Path, content: 
 
 def test_answers_are_one_users(consents: Consents) -> None:
     """Whoever can reach the server gets such a cookie, and may get it into another's browser."""
-    cookie = consents.remember(None, PAGE, user="", allowed=True)
+    cookie = consents.remember(None, PAGE, user=None, allowed=True)
     cookie = consents.remember(cookie, "https://other.example", user="CN=mallory", allowed=True)
-    for user, answers in (("", {PAGE: True}), ("CN=mallory", {"https://other.example": True}), (USER, {})):
+    for user, answers in (
+        (None, {PAGE: True}),
+        ("CN=mallory", {"https://other.example": True}),
+        (USER, {}),
+        ("", {}),
+    ):
         assert consents.read(cookie, user).answers == answers
         assert not consents.read(cookie, user).is_stale, "the others' are left alone"
     own = consents.remember(cookie, PAGE, user=USER, allowed=False)
     assert consents.read(own, USER).answers == {PAGE: False}
-    assert consents.read(own, "").answers == {}
+    assert consents.read(own, None).answers == {}
+
+
+def test_whose_answers_count() -> None:
+    """Nobody is not the same as a user without a subject, and those are not the same as each other."""
+
+    def user(principal: Principal | None) -> str | None:
+        return consent.user_of(cast("Call", SimpleNamespace(look_who_calls=lambda: principal)))
+
+    alice = Principal(subject="CN=alice", serial=Serial(1), key_id=KeyId(b"1"))
+    nameless = [Principal(subject="", serial=Serial(2), key_id=KeyId(key)) for key in (b"2", b"3")]
+    texts = [user(one) for one in (alice, *nameless)]
+    assert user(None) is None
+    assert all(texts)
+    assert len(set(texts)) == 3
+    assert user(replace(alice, serial=Serial(9), key_id=KeyId(b"9"))) == texts[0], "renewed"
+
+
+def test_nobody_is_asked_who_calls_without_need(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of another origin could make a revoked user's browser fill the audit log."""
+    monkeypatch.setattr(Authority, "authenticate", lambda *_, **__: pytest.fail("asked"))
+    server.client.get("/cas/crl", {"Origin": PAGE}, tls=True).expect(401)
 
 
 def test_no_folder(tmp_path: Path, clock: Clock) -> None:

@@ -483,3 +483,10 @@ def test_a_database_that_was_replaced_is_not_used(path: Path, tmp_path: Path) ->
             with ThreadPoolExecutor(1) as pool, pytest.raises(StoreError, match="moved or replaced"):
                 pool.submit(value, database).result()
             assert value(other) == 0
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff?#%41")
+    folder.mkdir()
+    with Database(folder / "caucase.sqlite") as database, database.read() as transaction:
+        assert transaction.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)

@@ -91,18 +91,18 @@ async def look_at(call: Call) -> web.Response:
     """What would be issued of what was filled in, or what is wrong with it. Nothing is signed, nothing is kept."""
     requests, request_id = call.context.requests, request_id_of(call)
     fields = await forms.read(call, fields=_FIELDS)
-    pending = await call.run(requests.pending_request, request_id)
-    filled = Form(
-        subject=_lines(fields, "subject"),
-        names=_lines(fields, "names"),
-        usages=tuple(fields.get("usage", ())),
-        purposes=tuple(fields.get("purpose", ())),
-        others=_lines(fields, "others"),
-    )
-    errors: dict[str, list[str]] = {}
-    asked = _asked(filled, errors)
 
     def look() -> Changes:
+        pending = requests.pending_request(request_id)
+        filled = Form(
+            subject=_lines(fields, "subject"),
+            names=_lines(fields, "names"),
+            usages=tuple(fields.get("usage", ())),
+            purposes=tuple(fields.get("purpose", ())),
+            others=_lines(fields, "others"),
+        )
+        errors: dict[str, list[str]] = {}
+        asked = _asked(filled, errors)
         template = None if asked is None else make_template(_with_policies(asked, pending.csr_pem))
         return Changes(
             context=call.context.name,
@@ -114,7 +114,8 @@ async def look_at(call: Call) -> web.Response:
             template="" if template is None else template.decode("ascii"),
         )
 
-    return await show(call, "changes.html", look, status=400 if errors else 200)
+    changes = await call.run(look)
+    return await show(call, "changes.html", lambda: changes, status=400 if changes.errors else 200)
 
 
 def _lines(fields: Mapping[str, list[str]], name: str) -> str:
@@ -176,9 +177,11 @@ def _each(
     texts: Sequence[str], parse: Callable[[str], T], field: str, errors: dict[str, list[str]]
 ) -> list[T]:
     parsed = []
+    texts = [text for text in texts if text.strip()]
+    if len(texts) > words.NAMES_LIMIT:  # nobody reads as many mistakes
+        errors[field] = [f"{len(texts)} lines are too many: {words.NAMES_LIMIT} are allowed."]
+        return []
     for text in texts:
-        if not text.strip():
-            continue
         try:
             parsed.append(parse(text))
         except Malformed as error:

@@ -52,6 +52,7 @@ async def show(
     """The page that ``template`` makes of what ``look`` returns; both run in a thread. ``form_action``: where its
     forms may lead to (CSP).
     """
+    call.look_who_calls()  # of the connection, which is this thread's
     text = await call.run(_page, call, template, look)
     headers = security_headers(form_action)
     return web.Response(status=status, text=text, content_type="text/html", headers=headers)
@@ -80,7 +81,7 @@ def _page(call: Call, template: str, look: Callable[[], object]) -> str:
 
 
 def _frame(call: Call) -> Frame:
-    user, service = call.look_who_calls(), call.service
+    user, service = call.principal, call.service
     server = service.netloc.https_authority
     return Frame(
         server=server,

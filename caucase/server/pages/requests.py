@@ -9,7 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, PendingRequest, RequestId
-from caucase.core.preview import Fate, Preview
+from caucase.core.preview import Preview
 from caucase.core.x509 import KeyId
 from caucase.errors import NotFound
 from caucase.server.call import Call
@@ -49,7 +49,7 @@ class Queue:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One request. ``days``: for how long a certificate is valid. ``similar``: certificates there are already.
-    ``following``: the address of the one that has waited longest of the others, empty if there is none.
+    ``following``: the address of the first of the others in the list, empty if there is none.
     """
 
     context: ContextName
@@ -134,5 +134,5 @@ def _line(context: ContextAuthority, pending: PendingRequest) -> Waiting:
         key=preview.key,
         received_at=pending.received_at,
         address=pending.address,
-        changes=sum(one.fate in (Fate.CHANGED, Fate.DROPPED) for one in preview.extensions),
+        changes=sum(one.is_altered for one in preview.extensions),
     )

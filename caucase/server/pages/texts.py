@@ -49,7 +49,7 @@ consent = SimpleNamespace(
     title="Allow a web application to use {server}?",
     asks="Pages of {origin} ask to use the certificate authority {server} with your rights.",
     as_user="They would act as {user}, the certificate that your browser shows here.",
-    as_nobody="Your browser shows no user's certificate here, so they could do no more than anybody. That changes once it has one.",
+    as_nobody="Your browser shows no user's certificate here, so they could do no more than anybody. Once it shows one, you are asked again.",
     if_allowed="If you allow it, they can, without asking you again:",
     rights=(
         "read which requests wait, what was issued, and who decided on it;",

@@ -182,6 +182,14 @@ def test_no_form_of_ours(world: World, body: bytes) -> None:
     world.send(f"/ui/cas/changes/{world.submit(request('www'))}", body).expect(400)
 
 
+def test_more_lines_than_anybody_reads(world: World) -> None:
+    request_id = world.submit(request("www"))
+    body = urlencode({"subject": "CN=a", "names": "\n".join(["_"] * 12_000)}).encode()
+    answer = world.send(f"/ui/cas/changes/{request_id}", body).expect(400)
+    assert "12000 lines are too many" in parse(answer.body).one("main").text
+    assert len(answer.body) < 150_000
+
+
 def test_too_much(world: World) -> None:
     world.send(f"/ui/cas/changes/{world.submit(request('www'))}", b"names=" + b"a" * 70000).expect(413)
 

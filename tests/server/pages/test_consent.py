@@ -52,6 +52,12 @@ def listed(world: World, cookie: str) -> Element:
     return parse(world.get("/ui/consents", **headers).expect(200).body)
 
 
+def test_all_of_the_origin_is_there(world: World) -> None:
+    """Whose a name is, its end says."""
+    origin = f"https://login.bank.example.{'a' * 60}.{'b' * 60}.{'c' * 60}.evil.example"
+    assert origin in [strong.text for strong in question(world, origin).one("main").all("strong")]
+
+
 def test_it_says_who_what_and_for_how_long(world: World) -> None:
     main = question(world).one("main")
     assert world.server.https_origin.removeprefix("https://") in main.one("h1").text

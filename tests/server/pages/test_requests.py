@@ -143,7 +143,7 @@ def test_how_it_went_is_said(world: World) -> None:
 
 def test_the_next_one(world: World) -> None:
     """What is shown once this one is decided on: the one that has waited longest of the others."""
-    request_id = world.submit(request("www"))
+    request_id, _ = world.submit(request("www")), world.submit(request("another"))
     after = world.page(f"/ui/cas/requests/{request_id}").one("p", data_after="")
     assert "hidden" in after.attributes
     following, everything = (link.attributes["href"] for link in after.all("a"))
