@@ -1,4 +1,4 @@
-"""What all tests share: a clock that is set by hand, keys that are made once, requests in one line."""
+"""What all tests share: a clock that is set by hand, keys that are made once, requests in one line; shells."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import settings
 
 from caucase.core.keys import KeyType, PrivateKey, signature_hash
+from tests.shell.shells import Shell, shell
 
 # A benchmark judges speed, not a test: on a busy machine any example may be slow once.
 settings.register_profile("caucase", deadline=None)
@@ -83,6 +84,19 @@ def make_csr(keys: Keys) -> MakeCsr:
         return builder.sign(key, signature_hash(key)).public_bytes(serialization.Encoding.PEM)
 
     return csr
+
+
+@pytest.fixture(scope="session")
+def shells(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shell]:
+    """``shells("dash")``: a shell with its commands, put together when first asked for; see ``tests/shell/shells.py``."""
+    made: dict[str, Shell] = {}
+
+    def get(name: str) -> Shell:
+        if name not in made:
+            made[name] = shell(name, tmp_path_factory.mktemp("shells") / name)
+        return made[name]
+
+    return get
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,6 +1,6 @@
 """This project's client behind a man in the middle, with the servers of both as processes of their own.
 
-All that he can try is in ``tests/client/test_man_in_the_middle.py``; here is what is another matter with a server of
+All that he can try is in ``tests/client/man_in_the_middle``; here is what is another matter with a server of
 caucase 0.9, which does not publish its HTTPS CA.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.middle import Man, between, pass_on, say
+from tests.client.man_in_the_middle.man import Man, between, pass_on, say
 
 from .desk import Desk
 from .material import make_foreign_certificate

@@ -5,7 +5,6 @@ because ``caucase.sh`` does not do it.
 """
 
 # ruff: noqa: F401 - imported is what pytest is to collect here
-# ruff: noqa: F811 - fixtures with the same names
 
 from __future__ import annotations
 
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.conftest import shells
 from tests.shell.shells import NAMES, Shell
 
 from .desk import Desk

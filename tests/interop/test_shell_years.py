@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.shell.conftest import shells
 from tests.shell.shells import NAMES, Shell
 
 from .moved_clock import MovedClock

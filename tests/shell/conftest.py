@@ -1,4 +1,4 @@
-"""Both shells, a simulated server, and somebody who works with them."""
+"""Each shell in turn, a simulated server, and somebody who works with them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,7 @@ import pytest
 from tests.client.simulator import Simulator, running
 
 from .material import make_request
-from .shells import NAMES, Result, Shell, shell
-
-
-@pytest.fixture(scope="session")
-def shells(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shell]:
-    made: dict[str, Shell] = {}
-
-    def get(name: str) -> Shell:
-        if name not in made:
-            made[name] = shell(name, tmp_path_factory.mktemp("shells") / name)
-        return made[name]
-
-    return get
+from .shells import NAMES, Result, Shell
 
 
 @pytest.fixture(params=NAMES)

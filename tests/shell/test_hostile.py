@@ -10,7 +10,7 @@ import pytest
 
 from caucase.core import message
 from caucase.core.x509 import dump_pem, load_certificates, load_crls
-from tests.client.middle import never_end
+from tests.client.man_in_the_middle.man import never_end
 from tests.client.simulator import Handler, link, new_ca
 
 from .conftest import Desk
