@@ -62,12 +62,19 @@ class Cert(_Seen):
         return min(self.start + PERIOD, self.ca.end)
 
 
+@dataclass(eq=False)
+class Id(_Seen):
+    """What is seen of it later belongs to what was backed up before, too."""
+
+    number: int | None = None
+
+
 @dataclass
 class Request:
     key: int
     name: int
     since: int
-    id: int | None = None
+    id: Id = field(default_factory=Id)
     cert: Cert | None = None
     kept: float = float("inf")
     is_read: bool = False
@@ -112,7 +119,7 @@ class Context:
         return next((one for one in self.live(now) if (one.key, one.name) == (key, name)), None)
 
     def by_id(self, number: int, now: int) -> Request | None:
-        return next((one for one in self.live(now) if one.id == number), None)
+        return next((one for one in self.live(now) if one.id.number == number), None)
 
     def is_good(self, cert: Cert, now: int) -> bool:
         until_and_ca = self.revoked.get(cert.serial or 0)

@@ -71,17 +71,17 @@ class People:
         key, which = data.draw(KEY), data.draw(NAME)
 
         def accept(got: int, wanted: Request) -> None:
-            if wanted.id is None:
-                wanted.id = got
+            if wanted.id.number is None:
+                wanted.id.number = got
                 self.ids.append((name, got))
-            assert wanted.id == got
+            assert wanted.id.number == got
 
         name = data.draw(CONTEXTS)
         return Operation(
             name=name,
             real=lambda context, _: partial(context.requests.submit, CSRS[key][which], address=ADDRESS),
             expected=lambda context, _: context.submit(key, which, self.now()),
-            agree=lambda got, wanted: wanted.id in (None, got),
+            agree=lambda got, wanted: wanted.id.number in (None, got),
             accept=accept,
         )
 

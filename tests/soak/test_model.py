@@ -255,7 +255,7 @@ class Life(RuleBasedStateMachine):
         for context in (self.model.cau, self.model.cas):
             real = self.authorities[0].context(ContextName(context.name))
             waiting = sorted(context.pending(), key=lambda one: one.since)
-            there = [(CSRS[one.key][one.name], one.id) for one in waiting]
+            there = [(CSRS[one.key][one.name], one.id.number) for one in waiting]
             found = [(one.csr_pem, one.id) for one in real.requests.pending()]
             assert sorted(pem for pem, _ in found) == sorted(pem for pem, _ in there)
             assert {number for _, number in there} - {None} <= {number for _, number in found}
