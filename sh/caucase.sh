@@ -92,12 +92,14 @@ first_line() {
 # PEM (RFC 7468)
 
 # pem LABEL [PREFIX] <TEXT: prints how many blocks there are whose label matches that expression, and writes them to
-# files PREFIX1, PREFIX2... Fails if one is cut off. What is around them is explanation.
+# files PREFIX1, PREFIX2... Fails if one is cut off, or if there are thousands: each is a file. What is around them is
+# explanation.
 pem() {
     prefix=${2-} awk -v label="$1" '
         BEGIN { prefix = ENVIRON["prefix"] }
         { line = $0; sub(/[ \t\r]+$/, "", line) }
         line ~ ("^-----BEGIN " label "-----$") {
+            if (count == 4096) { end = label }
             if (end != "") { exit }
             end = line; sub(/BEGIN/, "END", end); file = prefix (++count)
         }
