@@ -87,6 +87,13 @@ def test_the_tests_run_with_the_floor() -> None:
             assert there[: len(wanted)] == wanted, name
 
 
+def test_no_script_of_a_package_is_run_when_it_is_installed() -> None:
+    """npm would run it, as whoever calls make."""
+    installs = re.findall(r"\bnpm install .*", (ROOT / "Makefile").read_text())
+    assert installs
+    assert all("--ignore-scripts" in one for one in installs)
+
+
 # The bill of materials
 
 
