@@ -5,6 +5,7 @@ A file that names a CA (``ca_url``) hides the less important one: what belongs t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def load_client_config(files: Sequence[Path], *, data_folder: Path) -> ClientCon
     """
     values: dict[str, Any] = {}
     for path in files:
-        if not _is_there(path):
+        # Not that of a service, whose home is closed; a link that leads nowhere is, and says so when it is read.
+        if not os.path.lexists(path):
             continue
         reading = Reading()
         if (root := read_mapping(path)) is not None:
@@ -46,10 +48,3 @@ def load_client_config(files: Sequence[Path], *, data_folder: Path) -> ClientCon
         crl=within("crl"),
         user_crl=within("user_crl"),
     )
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except PermissionError:  # of a service, whose home is closed
-        return False
