@@ -33,16 +33,17 @@ def load_client_config(files: Sequence[Path], *, data_folder: Path) -> ClientCon
         values = reading.values | values
         if "ca_url" in reading.values:
             break
-    folder = values.get("directory", data_folder)
+    directory = values.get("directory", data_folder)
 
     def within(key: str) -> Path:
         setting = SETTINGS[key]
-        kept: Path = folder / values.get(key, setting.parse(setting.default or ""))
+        kept: Path = directory / values.get(key, setting.parse(setting.default or ""))
         return kept
 
     return ClientConfig(
         ca_url=values.get("ca_url"),
         user_key=values.get("user_key"),
+        directory=directory,
         ca_crt=within("ca_crt"),
         user_ca_crt=within("user_ca_crt"),
         crl=within("crl"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -97,6 +99,35 @@ def test_xdg(
     assert call() == 0
     assert {path.name for path in (home / "d/caucase").iterdir()} == CAS_FILES
     assert str(home / "c") in where()
+
+
+def test_the_folder_is_closed_to_others(desk: Desk, home: Path) -> None:
+    """Whoever could write there would choose the CAs that are trusted."""
+    write(home / ".config/caucase/client.yaml", f"ca_url: {desk.server.origin}")
+    before = os.umask(0)
+    try:
+        assert call() == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((home / ".local/share/caucase").stat().st_mode) == 0o700
+
+
+def test_only_the_directory_is_made(desk: Desk, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder elsewhere has an owner and a mode that whoever names it has to choose."""
+    write(
+        home / ".config/caucase/client.yaml",
+        f"ca_url: {desk.server.origin}",
+        "directory: ~/kept",
+        "crl: ~/elsewhere/cas.crl.pem",
+    )
+    assert call() == 1
+    said = capsys.readouterr().err
+    assert str(home / "elsewhere") in said
+    assert "No such file" in said
+    assert {path.name for path in (home / "kept").iterdir()} == {"cas.crt.pem"}
+    assert not (home / "elsewhere").exists()
+    (home / "elsewhere").mkdir()
+    assert call() == 0
 
 
 def test_options_go_first(desk: Desk, home: Path) -> None:

@@ -30,6 +30,7 @@ def test_without_any_file(tmp_path: Path) -> None:
     assert load(tmp_path) == ClientConfig(
         ca_url=None,
         user_key=None,
+        directory=DATA,
         ca_crt=DATA / "cas.crt.pem",
         user_ca_crt=DATA / "cau.crt.pem",
         crl=DATA / "cas.crl.pem",
@@ -47,6 +48,7 @@ def test_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(tmp_path, user=content) == ClientConfig(
         ca_url=URL,
         user_key=Path("/home/me/me.pem"),
+        directory=Path("/srv/ca"),
         ca_crt=Path("/srv/ca/cas"),
         user_ca_crt=Path("/etc/cau.pem"),
         crl=Path("/home/me/crl"),
