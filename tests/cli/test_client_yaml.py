@@ -162,6 +162,9 @@ def test_mistakes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{file}:1: 'ca_ulr': there is no such key; did you mean ca_url?\n" in said
     assert f"{file}:2: user_key: 'me.pem' would be another file in each folder" in said
     assert said.rstrip().endswith("then it is not read.")
+    # caucase-probe has no --ca-url: the advice has to be one that each command understands.
+    assert call(main=probe.main) == 1
+    assert "--ca-url" not in capsys.readouterr().err
 
 
 def test_without_any(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
