@@ -220,7 +220,7 @@ class Transport:
                 if len(content) > limit:
                     raise TooLarge(
                         f"The answer of {self.url} is larger than {limit} bytes.",
-                        "Is it really caucased that answers there?",
+                        _NO_REFUSAL,
                     )
         return bytes(content)
 

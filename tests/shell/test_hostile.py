@@ -52,7 +52,8 @@ def test_what_the_server_says_is_shown_harmlessly(desk: Desk, body: bytes, shown
     pair = desk.pair()
     before = pair.read_bytes()
     desk.server.misbehave["PUT", "/cas/crt/renew"] = answers(body, 400)
-    assert desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err == f"caucase.sh: {shown}\n"
+    said = desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err
+    assert said == f"caucase.sh: {shown} The server's journal may say more: journalctl -u caucased.\n"
     assert pair.read_bytes() == before
 
 
