@@ -145,18 +145,19 @@ clean:
 	.venv-audit/bin/python $(PIP) install 'cyclonedx-python-lib[json-validation]' sslyze
 	@touch $@
 
-# What editors use for YAML; npm may have come with a nodejs that is not Debian's.
+# What editors use for YAML; npm may have come with a nodejs that is not Debian's. No package's own script is run: that of
+# vnu-jar would fetch a Java runtime, as root.
 .venv-editor/.made: Makefile | .venv-test-packages
 	@command -v npm >/dev/null || { $(call apt,npm); }
 	mkdir -p $(@D)
-	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error yaml-language-server
+	npm install --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error yaml-language-server
 	@touch $@
 
 # What knows the rules for pages: axe-core, and the Nu HTML checker, which is a jar.
 .venv-browser/.made: Makefile | .venv-test-packages
 	@command -v npm >/dev/null || { $(call apt,npm); }
 	mkdir -p $(@D)
-	npm install --prefix $(@D) --no-audit --no-fund --loglevel=error axe-core vnu-jar
+	npm install --prefix $(@D) --ignore-scripts --no-audit --no-fund --loglevel=error axe-core vnu-jar
 	@touch $@
 
 # What looks for inputs that do harm.

@@ -30,7 +30,11 @@ PENDING=75
 UNREACHABLE=76
 
 PRIVATE_KEY='([A-Z0-9]+ )*PRIVATE KEY'
+# What to do about it.
 START_AFRESH='If that is expected, compare fingerprints with the operator, then remove the local CA file.'
+GET_IT_AGAIN='Get it again from where it came from.'
+IS_IT_OURS='Is it a caucase server, and nothing before it that changes answers?'
+IS_THERE_SPACE='Is there space left on that disk?'
 
 help() {
     cat <<'END'
@@ -68,9 +72,9 @@ END
 
 # What is told to people
 
-# complain SENTENCE [WHAT TO DO]
+# complain SENTENCE WHAT-TO-DO
 complain() {
-    printf 'caucase.sh: %s\n' "$1${2:+ $2}" >&2
+    printf 'caucase.sh: %s %s\n' "$1" "$2" >&2
 }
 
 fail() {
@@ -79,7 +83,7 @@ fail() {
 }
 
 misused() {
-    fail "$1. See caucase.sh --help."
+    fail "$1." 'See caucase.sh --help.'
 }
 
 # The first line of a file, fit for a terminal whoever wrote it.
@@ -92,12 +96,14 @@ first_line() {
 # PEM (RFC 7468)
 
 # pem LABEL [PREFIX] <TEXT: prints how many blocks there are whose label matches that expression, and writes them to
-# files PREFIX1, PREFIX2... Fails if one is cut off. What is around them is explanation.
+# files PREFIX1, PREFIX2... Fails if one is cut off, or if there are thousands: each is a file. What is around them is
+# explanation.
 pem() {
     prefix=${2-} awk -v label="$1" '
         BEGIN { prefix = ENVIRON["prefix"] }
         { line = $0; sub(/[ \t\r]+$/, "", line) }
         line ~ ("^-----BEGIN " label "-----$") {
+            if (count == 4096) { end = label }
             if (end != "") { exit }
             end = line; sub(/BEGIN/, "END", end); file = prefix (++count)
         }
@@ -210,7 +216,7 @@ http() {
         exec curl "$@"
     ) >"$tmp/status" 2>"$tmp/said" </dev/null || exit_code=$?
     if [ "$exit_code" -eq 63 ] || [ "$(wc -c <"$answer")" -gt "$limit" ]; then
-        fail "The answer of $ca_url is larger than $limit bytes."
+        fail "The answer of $ca_url is larger than $limit bytes." "$IS_IT_OURS"
     elif [ "$exit_code" -ne 0 ]; then
         complain "No answer from $ca_url: $(first_line "$tmp/said")." "Is caucased running there?"
         exit "$UNREACHABLE"
@@ -221,7 +227,7 @@ http() {
 # Fails unless the last answer was a good one.
 accepted() {
     case $http in 2??) return 0 ;; esac
-    hint=
+    hint="The server's journal may say more: journalctl -u caucased."
     case $http in
         3??) detail='it is elsewhere' hint='Give the URL at which it is.' ;;
         *) detail=$(first_line "$answer") ;;
@@ -229,7 +235,6 @@ accepted() {
     case $http in
         404) hint='Is the URL right, and the id? What was rejected or decided is gone.' ;;
         429) hint='Try again a little later.' ;;
-        500 | 503) hint='Its journal says why: journalctl -u caucased.' ;;
         507) hint='Have a user sign or reject some of the requests that wait, then send this one again.' ;;
     esac
     # A page of some proxy is no sentence.
@@ -246,37 +251,42 @@ get() {
 
 # readable FILE LIMIT: fails, saying why, unless it is a file that can be read and is no larger.
 readable() {
-    [ -e "$1" ] || fail "$1: there is no such file."
-    [ -f "$1" ] && [ -r "$1" ] || fail "$1: cannot be read."
-    [ "$(wc -c <"$1")" -le "$2" ] || fail "$1: is larger than $2 bytes."
+    [ -e "$1" ] || fail "$1: there is no such file." 'Is the name right?'
+    [ -f "$1" ] && [ -r "$1" ] || fail "$1: cannot be read." 'Is it a file, and may you read it?'
+    [ "$(wc -c <"$1")" -le "$2" ] || fail "$1: is larger than $2 bytes." 'Is it the right file?'
 }
 
 # certificate FILE OUT NAME: the only certificate in FILE, and nothing else of it, is in OUT then. NAME is for people.
 certificate() (
-    [ "$(wc -c <"$1")" -le "$PEM_LIMIT" ] || fail "$3: is larger than $PEM_LIMIT bytes."
-    number=$(pem CERTIFICATE "$2." <"$1") || fail "$3: the certificate is cut off."
-    [ "$number" -eq 1 ] || fail "$3: exactly one certificate is expected here, and there are $number."
-    openssl x509 -in "$2.1" -out "$2" 2>"$tmp/said" || fail "$3: the certificate is not well-formed."
+    [ "$(wc -c <"$1")" -le "$PEM_LIMIT" ] ||
+        fail "$3: is larger than $PEM_LIMIT bytes." 'Name a file that holds it, and not much else.'
+    number=$(pem CERTIFICATE "$2." <"$1") || fail "$3: the certificate is cut off." "$GET_IT_AGAIN"
+    [ "$number" -eq 1 ] ||
+        fail "$3: exactly one certificate is expected here, and there are $number." 'Name a file with that one.'
+    openssl x509 -in "$2.1" -out "$2" 2>"$tmp/said" || fail "$3: the certificate is not well-formed." "$GET_IT_AGAIN"
 )
 
 # request FILE OUT NAME: likewise, with a request, whose signature proves possession of the key (RFC 2986 section 3).
 request() (
-    number=$(pem 'CERTIFICATE REQUEST' "$2." <"$1") || fail "$3: the certificate signing request is cut off."
-    [ "$number" -eq 1 ] || fail "$3: exactly one certificate signing request is expected, and there are $number."
+    number=$(pem 'CERTIFICATE REQUEST' "$2." <"$1") || fail "$3: the certificate signing request is cut off." "$GET_IT_AGAIN"
+    [ "$number" -eq 1 ] ||
+        fail "$3: exactly one certificate signing request is expected, and there are $number." 'Give each a file of its own.'
     # Before OpenSSL 3 the exit code does not tell.
-    openssl req -in "$2.1" -verify -out "$2" >"$tmp/said" 2>&1 || fail "$3: the request is not well-formed."
-    grep -q 'verify OK$' "$tmp/said" || fail "$3: the request is not signed with the key it names."
+    openssl req -in "$2.1" -verify -out "$2" >"$tmp/said" 2>&1 || fail "$3: the request is not well-formed." "$GET_IT_AGAIN"
+    grep -q 'verify OK$' "$tmp/said" ||
+        fail "$3: the request is not signed with the key it names." 'Make another: openssl req -new -key KEY.'
 )
 
 # private_key FILE: fails unless there is exactly one key in it, which can be used without a passphrase.
 private_key() (
     readable "$1" "$PEM_LIMIT"
-    number=$(pem "$PRIVATE_KEY" <"$1") || fail "$1: the private key is cut off."
-    [ "$number" -eq 1 ] || fail "$1: exactly one private key is expected here, and there are $number."
+    number=$(pem "$PRIVATE_KEY" <"$1") || fail "$1: the private key is cut off." "$GET_IT_AGAIN"
+    [ "$number" -eq 1 ] ||
+        fail "$1: exactly one private key is expected here, and there are $number." 'Name the file that holds it.'
     if grep -qE '^(-----BEGIN ENCRYPTED |Proc-Type: .*ENCRYPTED)' "$1"; then
         fail "$1: the private key is protected by a passphrase." 'Give it without one.'
     fi
-    openssl pkey -in "$1" -noout 2>"$tmp/said" || fail "$1: the private key is not well-formed."
+    openssl pkey -in "$1" -noout 2>"$tmp/said" || fail "$1: the private key is not well-formed." "$GET_IT_AGAIN"
 )
 
 # Whether the key in the file $2 is that of the certificate in the file $1.
@@ -359,7 +369,8 @@ beside() (
         process=${left##*/.caucase-sh-}
         if [ -d "$left" ] && ! kill -0 "${process%%-*}" 2>/dev/null; then rm -rf "$left" || :; fi
     done
-    mktemp -d "$folder/.caucase-sh-$$-XXXXXXXX" 2>"$tmp/said" || fail "$folder: $(first_line "$tmp/said")."
+    mktemp -d "$folder/.caucase-sh-$$-XXXXXXXX" 2>"$tmp/said" ||
+        fail "$folder: $(first_line "$tmp/said")." 'Files are replaced by way of a folder beside them.'
 )
 
 discard_at_end() {
@@ -390,11 +401,11 @@ mode() {
 replace() (
     target=$(real "$1")
     mode=${3:-644}
-    [ ! -e "$target" ] || [ -f "$target" ] || fail "$1: is not a regular file."
+    [ ! -e "$target" ] || [ -f "$target" ] || fail "$1: is not a regular file." 'Name another.'
     work=$(beside "$target")
     discard_at_end "$work"
     # A disk may be full.
-    cat "$2" >"$work/new" && cmp -s "$2" "$work/new" || fail "$1: could not be written; it is as it was."
+    cat "$2" >"$work/new" && cmp -s "$2" "$work/new" || fail "$1: could not be written; it is as it was." "$IS_THERE_SPACE"
     if [ -e "$target" ]; then
         mode=$(mode "$target")
         owner=$(owner "$target")
@@ -508,7 +519,7 @@ key_id() (
     set -e
     text=$(openssl x509 -in "$1" -noout -ext subjectKeyIdentifier | tr -d ': \n' | tr 'A-F' 'a-f')
     text=${text##*dentifier}
-    case $text in '' | *[!0-9a-f]*) fail 'A CA certificate has no key identifier.' ;; esac
+    case $text in '' | *[!0-9a-f]*) fail 'A CA certificate has no key identifier.' "$IS_IT_OURS" ;; esac
     printf '%s\n' "$text"
 )
 
@@ -530,7 +541,7 @@ by_age() (
         case $(openssl x509 -in "$file" -noout -checkend 0 || :) in
             *'will not expire'*) printf '%s %s\n' "$(moment "$start")" "${file##*/}" ;;
             *'will expire'*) ;;
-            *) fail 'openssl does not tell whether a certificate has expired.' ;;
+            *) fail 'openssl does not tell whether a certificate has expired.' 'Is it OpenSSL 1.1.1 or newer?' ;;
         esac
     done >"$2.dated"
     sort "$2.dated" | sed 's/.* //' >"$2"
@@ -541,7 +552,7 @@ by_age() (
 read_trusted() (
     into=$2
     if [ -d "$1" ]; then
-        [ -r "$1" ] && [ -x "$1" ] || fail "$1: cannot be read."
+        [ -r "$1" ] && [ -x "$1" ] || fail "$1: cannot be read." 'May you read what is in that folder?'
         set -- "$1"/*
     else
         set -- "$1"
@@ -568,7 +579,7 @@ read_trusted() (
 )
 
 check_ca() {
-    is_ca "$1" && is_issued_by "$1" "$1" || fail 'What the server presents as a CA certificate is not one.'
+    is_ca "$1" && is_issued_by "$1" "$1" || fail 'What the server presents as a CA certificate is not one.' "$IS_IT_OURS"
 }
 
 # decide_trust CONTEXT PATH: the valid CA certificates to trust from now on, those at PATH led on by the server's chain, are in
@@ -584,11 +595,11 @@ decide_trust() (
     cp "$here/anchor" "$here/offered/$anchor"
     get "/$1/crt/ca.crt.json" "$here/answer" "$CHAIN_LIMIT"
     links=$(json list 'payload digest signature' "$here/" <"$here/answer") ||
-        fail "The server's chain of CA certificates cannot be read."
+        fail "The server's chain of CA certificates cannot be read." "$IS_IT_OURS"
     link=0
     while [ "$((link += 1))" -le "$links" ]; do
         [ "$(json object 'old_pem new_pem' "$here/$link." <"$here/$link.payload")" = 1 ] ||
-            fail "The server's chain of CA certificates cannot be read."
+            fail "The server's chain of CA certificates cannot be read." "$IS_IT_OURS"
         for one in old new; do
             certificate "$here/$link.1.${one}_pem" "$here/$link.$one" "The server's chain of CA certificates"
             print=$(fingerprint "$here/$link.$one")
@@ -612,7 +623,7 @@ decide_trust() (
         print=$(fingerprint "$here/$link.old")
         if [ -e "$here/accepted/$print" ]; then
             is_signed_by "$here/$link" "$here/$link.old" ||
-                fail "A link of the server's chain of CA certificates is not signed by the CA before it."
+                fail "A link of the server's chain of CA certificates is not signed by the CA before it." "$START_AFRESH"
             check_ca "$here/$link.new"
             print=$(fingerprint "$here/$link.new")
             cp "$here/$link.new" "$here/accepted/$print"
@@ -653,7 +664,7 @@ check_issued() (
     for ca in "$tmp/$context/trusted"/*; do
         if is_issued_by "$1" "$ca"; then exit; fi
     done
-    fail 'The certificate that the server sent is not signed by a CA that is trusted here.'
+    fail 'The certificate that the server sent is not signed by a CA that is trusted here.' "$IS_IT_OURS"
 )
 
 # Revocation lists: caucase/client/authorities.py
@@ -704,17 +715,17 @@ update_lists() (
     mkdir "$here"
     get "/$1/crl" "$here.answer" "$LISTS_LIMIT"
     number=$(pem 'X509 CRL' "$here.new." <"$here.answer") && [ "$number" -gt 0 ] ||
-        fail 'The server sent no revocation list.'
+        fail 'The server sent no revocation list.' "$IS_IT_OURS"
     read_lists "$2"
     while [ "$number" -gt 0 ]; do
         openssl crl -in "$here.new.$number" -out "$here.one" 2>"$tmp/said" ||
-            fail 'A revocation list that the server sent cannot be read.'
+            fail 'A revocation list that the server sent cannot be read.' "$IS_IT_OURS"
         id=$(list_issuer "$here.one")
         if [ -z "$id" ]; then
             claim=$(list_claim "$here.one")
             for ca in "$trusted"/*; do
                 id=$(key_id "$ca")
-                [ "$id" != "$claim" ] || fail 'A revocation list is not signed by the CA that it names.'
+                [ "$id" != "$claim" ] || fail 'A revocation list is not signed by the CA that it names.' "$IS_IT_OURS"
             done
         else
             age=$(list_age "$here.one")
@@ -729,7 +740,8 @@ update_lists() (
         number=$((number - 1))
     done
     ls "$here" >"$here.order"
-    [ -s "$here.order" ] || fail 'The server has no revocation list of a CA that is trusted here.'
+    [ -s "$here.order" ] ||
+        fail 'The server has no revocation list of a CA that is trusted here.' 'Is its caucased-refresh.timer running?'
     keep "$2" .crl.pem "$here"
 )
 
@@ -757,7 +769,7 @@ send_csr() (
     http PUT "/$context/csr" "$tmp/answer" "$PEM_LIMIT" "$tmp/csr" application/pkcs10
     accepted
     id=$(tr -d '\r' <"$tmp/header" | awk 'tolower($1) == "location:" && NF == 2 { id = $2 } END { print id }')
-    is_id "$id" || fail 'The server gave the request no id.' 'Is it a caucase server?'
+    is_id "$id" || fail 'The server gave the request no id.' "$IS_IT_OURS"
     printf '%s %s\n' "$id" "$1"
 )
 
@@ -792,14 +804,15 @@ get_crt() (
 save_certificate() (
     if [ -e "$1" ]; then
         readable "$1" "$PEM_LIMIT"
-        number=$(pem CERTIFICATE "$tmp/present." <"$1") || fail "$1: a certificate is cut off."
+        number=$(pem CERTIFICATE "$tmp/present." <"$1") || fail "$1: a certificate is cut off." "$GET_IT_AGAIN"
         if [ "$number" -eq 1 ] && openssl x509 -in "$tmp/present.1" -out "$tmp/present" 2>"$tmp/said" &&
             cmp -s "$tmp/present" "$tmp/new"; then
             exit
         fi
         private_key "$1"
         [ "$number" -eq 0 ] || fail "$1: there is another certificate already." 'Name a file that holds the key alone.'
-        is_pair "$tmp/new" "$1" || fail "$1: the key is not the one that the certificate is for."
+        is_pair "$tmp/new" "$1" ||
+            fail "$1: the key is not the one that the certificate is for." 'Name the file with the key that was asked with.'
     fi
     append "$1" "$tmp/new"
 )
@@ -810,13 +823,13 @@ read_pair() {
     crt=$1 key=$2
     readable "$crt" "$PEM_LIMIT"
     certificate "$crt" "$tmp/old" "$crt"
-    number=$(pem "$PRIVATE_KEY" <"$crt") || fail "$crt: the private key is cut off."
+    number=$(pem "$PRIVATE_KEY" <"$crt") || fail "$crt: the private key is cut off." "$GET_IT_AGAIN"
     [ "$number" -eq 0 ] || key=$crt
     private_key "$key"
     hidden=$(hidden "$key")
     is_pair "$tmp/old" "$key" && return
     [ -f "$hidden" ] && is_pair "$tmp/old" "$hidden" ||
-        fail "The key in $key is not that of the certificate in $crt."
+        fail "The key in $key is not that of the certificate in $crt." 'Name the two files that belong together.'
     put_key "$hidden" "$tmp/old"
 }
 
@@ -843,7 +856,7 @@ put_key() (
     work=$(beside "$hidden")
     discard_at_end "$work"
     pem_exchanged "$PRIVATE_KEY" "$1" <"$key" >"$work/key"
-    has_exchanged "$key" "$work/key" "$2" || fail "$key: could not be written; it is as it was."
+    has_exchanged "$key" "$work/key" "$2" || fail "$key: could not be written; it is as it was." "$IS_THERE_SPACE"
     replace "$key" "$work/key"
     rm -f "$hidden"
 )
@@ -856,12 +869,12 @@ put_pair() {
     if [ "$crt" = "$key" ]; then
         pem_exchanged "$PRIVATE_KEY" "$work/key" <"$crt" >"$work/half"
         pem_exchanged CERTIFICATE "$tmp/new" <"$work/half" >"$work/pair"
-        has_exchanged "$crt" "$work/pair" "$work/pair" || fail "$crt: could not be written; it is as it was."
+        has_exchanged "$crt" "$work/pair" "$work/pair" || fail "$crt: could not be written; it is as it was." "$IS_THERE_SPACE"
         replace "$crt" "$work/pair"
     else
         pem_exchanged CERTIFICATE "$tmp/new" <"$crt" >"$tmp/crt"
         is_pair "$tmp/crt" "$work/key" && [ "$(others "$crt")" = "$(others "$tmp/crt")" ] ||
-            fail "$crt: could not be written; it is as it was."
+            fail "$crt: could not be written; it is as it was." "$IS_THERE_SPACE"
         sync "$work/key"
         mv -f "$work/key" "$hidden"
         sync "$(dirname "$hidden")"
@@ -879,7 +892,8 @@ new_key() (
     esac
     new=$1
     shift
-    openssl genpkey -out "$new" -algorithm "$@" 2>"$tmp/said" || fail "$new: no key could be made: $(first_line "$tmp/said")."
+    openssl genpkey -out "$new" -algorithm "$@" 2>"$tmp/said" ||
+        fail "$new: no key could be made: $(first_line "$tmp/said")." "$IS_THERE_SPACE"
 )
 
 renew_crt() (
@@ -896,7 +910,7 @@ renew_crt() (
     # The server copies what the old certificate says; the request is about the key alone.
     printf '[req]\ndistinguished_name = none\n[none]\n' >"$tmp/openssl.cnf"
     openssl req -new -config "$tmp/openssl.cnf" -key "$work/key" -subj /CN=renewal -out "$tmp/csr" 2>"$tmp/said" ||
-        fail "No request could be made: $(first_line "$tmp/said")."
+        fail "No request could be made: $(first_line "$tmp/said")." "$IS_THERE_SPACE"
     printf '{"crt_pem": "%s", "renew_csr_pem": "%s"}' "$(escaped "$tmp/old")" "$(escaped "$tmp/csr")" >"$tmp/payload"
     signed_message "$tmp/payload" "$tmp/old" "$key" >"$tmp/message"
     http PUT "/$context/crt/renew" "$tmp/answer" "$PEM_LIMIT" "$tmp/message" application/json
@@ -904,7 +918,7 @@ renew_crt() (
     certificate "$tmp/answer" "$tmp/new" 'The certificate that the server sent'
     check_issued "$tmp/new"
     is_pair "$tmp/new" "$work/key" ||
-        fail 'The certificate that the server sent is not for the key that it was asked for.'
+        fail 'The certificate that the server sent is not for the key that it was asked for.' "$IS_IT_OURS"
     put_pair
 )
 

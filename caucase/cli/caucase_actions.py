@@ -57,8 +57,9 @@ class Session:
         self._now = now
         self._stack = stack
         self._mode = Mode(options.mode)
-        for folder in options.folders:
-            folder.mkdir(parents=True, exist_ok=True)
+        if options.folder is not None:
+            # Whoever can write there chooses the CAs that are trusted.
+            options.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clients = {mode: stack.enter_context(Client(options.ca_url, mode=mode)) for mode in Mode}
         self._client = self._clients[self._mode]
         self._user = self._client  # anonymous, until ``authenticate``

@@ -57,7 +57,7 @@ def parser() -> Parser:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The options, checked together; exits with 1 and one sentence if they are wrong. What is not given is as
-    client.yaml has it; CaucaseError for mistakes in that. ``folders``: those that the file wants to be made.
+    client.yaml has it; CaucaseError for mistakes in that. ``folder``: the one that the file wants to be made.
     """
     result = parser()
     options = result.parse_args(argv)
@@ -93,7 +93,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _complete(options: argparse.Namespace) -> None:
     """Fill in what was not given. Whoever names a CA says all about it: no file is read then."""
-    options.folders = []
+    options.folder = None
     defaults: Mapping[str, Path] = _FILES
     if options.ca_url is None:
         config = client_config()
@@ -101,9 +101,9 @@ def _complete(options: argparse.Namespace) -> None:
         if config.ca_url is not None:
             options.ca_url = config.ca_url
             defaults = {name: getattr(config, name) for name in _FILES}
-            options.folders = [
-                path.parent for name, path in defaults.items() if getattr(options, name) is None
-            ]
+            kept = [path for name, path in defaults.items() if getattr(options, name) is None]
+            if any(config.directory in path.parents for path in kept):
+                options.folder = config.directory
     for name, path in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, path)

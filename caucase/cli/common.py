@@ -138,3 +138,12 @@ def complain(program: str, error: CaucaseError | OSError) -> None:
         name = f"{error.filename}: " if error.filename is not None else ""
         text = f"{name}{error.strerror or error}. {advice(error)}"
     print(f"{program}: {text}", file=sys.stderr)
+
+
+def age(span: timedelta) -> str:
+    """About how long that is, in the largest unit of which there are two; never less than nothing."""
+    seconds = max(int(span.total_seconds()), 0)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

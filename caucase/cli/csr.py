@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TextIO
 
+from caucase.cli.common import age
 from caucase.cli.table import Cell, table
 from caucase.cli.terminal import Colour, Painted, has_colours, paint, wrapped
 from caucase.client import Mode
@@ -26,7 +27,6 @@ _HEADINGS = ("csr_id".rjust(20), "subject", "names", "key", "age", "from")
 _WIDEST = 40  # characters of a cell that somebody else has written
 _LONGEST = 1024  # of a line in the details
 _LABEL = 12
-_DATE = "%Y-%m-%d %H:%M:%S"
 _KEY_ID_SHOWN = 16  # of 40 digits: enough to compare by eye, and all of them are in the details
 
 # As long as somebody is away over a holiday: who asked then may not need it any more.
@@ -137,15 +137,6 @@ def _cells(request: ShownRequest, now: datetime) -> Iterator[Cell]:
         old = now - request.received_at > _OLD
         yield Painted(age(now - request.received_at), Colour.YELLOW if old else None)
     yield escape(request.requested_from, _WIDEST)
-
-
-def age(span: timedelta) -> str:
-    """About how long that is, in the largest unit of which there are two; never less than nothing."""
-    seconds = max(int(span.total_seconds()), 0)
-    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
 
 
 # For people: one request

@@ -16,7 +16,7 @@ def client_config() -> ClientConfig:
         return load_client_config(files(os.environ), data_folder=data_folder(os.environ))
     except ConfigError as error:
         raise CaucaseError(
-            error.message, "Correct the file, or give --ca-url and all else as options: then it is not read."
+            error.message, "Correct the file, or name the CA on the command line: then it is not read."
         ) from None
 
 

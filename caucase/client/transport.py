@@ -211,8 +211,8 @@ class Transport:
 
     def _read(self, response: urllib3.response.BaseHTTPResponse, limit: int) -> bytes:
         content = bytearray()
-        announced = response.headers.get("Content-Length", "")
-        with progress(f"Fetching from {self.url}", int(announced) if announced.isdecimal() else 0) as bar:
+        # What was announced, as far as urllib3 takes it for a length: there are numbers that int() refuses.
+        with progress(f"Fetching from {self.url}", response.length_remaining or 0) as bar:
             # To its very end: only there urllib3 notices that it was shorter than announced.
             while part := response.read(_PART):
                 content += part
@@ -220,7 +220,7 @@ class Transport:
                 if len(content) > limit:
                     raise TooLarge(
                         f"The answer of {self.url} is larger than {limit} bytes.",
-                        "Is it really caucased that answers there?",
+                        _NO_REFUSAL,
                     )
         return bytes(content)
 

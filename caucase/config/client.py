@@ -14,12 +14,13 @@ _NAME = Path("caucase") / "client.yaml"
 class ClientConfig:
     """One CA: where it is, who one is there, and where what is known of it is kept.
 
-    ``ca_url`` and ``user_key`` are ``None`` if no file names them. ``ca_crt`` to ``user_crl``: files or folders, all
-    absolute.
+    ``ca_url`` and ``user_key`` are ``None`` if no file names them. ``directory``: the folder to make where it is
+    missing. ``ca_crt`` to ``user_crl``: files or folders, all absolute.
     """
 
     ca_url: str | None
     user_key: Path | None
+    directory: Path
     ca_crt: Path
     user_ca_crt: Path
     crl: Path

@@ -52,8 +52,8 @@ SETTINGS: Mapping[str, Setting] = {
             "directory",
             own_path,
             "~/.local/share/caucase",
-            "The folder in which CA certificates and revocation lists are kept; it is made when missing. "
-            "XDG_DATA_HOME stands for ~/.local/share if it is set. Relative names below are within it.",
+            "The folder in which CA certificates and revocation lists are kept; it is made when missing, closed to "
+            "others. XDG_DATA_HOME stands for ~/.local/share if it is set. Relative names below are within it.",
             metavar="FOLDER",
         ),
         _setting("ca_crt", path, "cas.crt.pem", "CA certificates of services.", metavar="PATH"),

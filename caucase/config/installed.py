@@ -5,6 +5,7 @@ A configuration at any other place knows nothing of this, so that a server can b
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,4 +26,5 @@ DEFAULTS: Mapping[str, str] = {
 
 def is_installed(file: Path) -> bool:
     """Whether that is the installed server's configuration, however its name is written."""
-    return file.resolve() == FILE.resolve()
+    # Not Path.resolve(): it raises for links in a circle, of which whoever reads the file says more.
+    return os.path.realpath(file) == os.path.realpath(FILE)

@@ -5,6 +5,7 @@ A file that names a CA (``ca_url``) hides the less important one: what belongs t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def load_client_config(files: Sequence[Path], *, data_folder: Path) -> ClientCon
     """
     values: dict[str, Any] = {}
     for path in files:
-        if not _is_there(path):
+        # Not that of a service, whose home is closed; a link that leads nowhere is, and says so when it is read.
+        if not os.path.lexists(path):
             continue
         reading = Reading()
         if (root := read_mapping(path)) is not None:
@@ -31,25 +33,19 @@ def load_client_config(files: Sequence[Path], *, data_folder: Path) -> ClientCon
         values = reading.values | values
         if "ca_url" in reading.values:
             break
-    folder = values.get("directory", data_folder)
+    directory = values.get("directory", data_folder)
 
     def within(key: str) -> Path:
         setting = SETTINGS[key]
-        kept: Path = folder / values.get(key, setting.parse(setting.default or ""))
+        kept: Path = directory / values.get(key, setting.parse(setting.default or ""))
         return kept
 
     return ClientConfig(
         ca_url=values.get("ca_url"),
         user_key=values.get("user_key"),
+        directory=directory,
         ca_crt=within("ca_crt"),
         user_ca_crt=within("user_ca_crt"),
         crl=within("crl"),
         user_crl=within("user_crl"),
     )
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except PermissionError:  # of a service, whose home is closed
-        return False

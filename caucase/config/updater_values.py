@@ -91,7 +91,7 @@ def mode_of_updater(text: str) -> str:
     return text
 
 
-@parser("the name of a file or folder, without '..' in it, and '~' in front", matching(_PATH_PATTERN))
+@parser("the name of a file or folder, without '..' in it and without '~' in front", matching(_PATH_PATTERN))
 def path(text: str) -> Path:
     """A file name; a relative one will be within the state directory.
 

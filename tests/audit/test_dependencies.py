@@ -87,6 +87,39 @@ def test_the_tests_run_with_the_floor() -> None:
             assert there[: len(wanted)] == wanted, name
 
 
+def installed_by_make() -> set[str]:
+    """Packages of Debian, of Python and of npm, without their versions; those in variables by their value."""
+    text = re.sub(r"^#.*", "", (ROOT / "Makefile").read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    lists = [
+        *re.findall(r"^[A-Z_]+_PACKAGES := (.*)", text, re.MULTILINE),
+        *re.findall(r"^.*: CRYPTOGRAPHY := (.*)", text, re.MULTILINE),
+        *re.findall(r"\$\(call apt,([^)$]+)\)", text),
+        *re.findall(r"\$\(PIP\) install (.*)", text),
+        *re.findall(r"npm install --prefix \S+ (.*)", text),
+    ]
+    words = [word.strip("'") for words in lists for word in words.split()]
+    return {
+        re.split(r"[=<>\[]", word)[0]
+        for word in words
+        if not word.startswith(("-", "$", ".", "editable_mode="))
+    }
+
+
+def test_the_document_has_what_make_installs() -> None:
+    installed = installed_by_make()
+    assert {"python3-aiohttp", "jq", "linux-perf", "py-spy", "types-PyYAML", "vnu-jar", "npm"} <= installed
+    rows = [line.split("|") for line in (ROOT / "docs" / "dependencies.md").read_text().splitlines()]
+    named = {word for row in rows if len(row) > 3 for word in re.findall(r"[\w.-]+", f"{row[1]} {row[2]}")}
+    assert installed - named == set()
+
+
+def test_no_script_of_a_package_is_run_when_it_is_installed() -> None:
+    """npm would run it, as whoever calls make."""
+    installs = re.findall(r"\bnpm install .*", (ROOT / "Makefile").read_text())
+    assert installs
+    assert all("--ignore-scripts" in one for one in installs)
+
+
 # The bill of materials
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -99,6 +101,35 @@ def test_xdg(
     assert str(home / "c") in where()
 
 
+def test_the_folder_is_closed_to_others(desk: Desk, home: Path) -> None:
+    """Whoever could write there would choose the CAs that are trusted."""
+    write(home / ".config/caucase/client.yaml", f"ca_url: {desk.server.origin}")
+    before = os.umask(0)
+    try:
+        assert call() == 0
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((home / ".local/share/caucase").stat().st_mode) == 0o700
+
+
+def test_only_the_directory_is_made(desk: Desk, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder elsewhere has an owner and a mode that whoever names it has to choose."""
+    write(
+        home / ".config/caucase/client.yaml",
+        f"ca_url: {desk.server.origin}",
+        "directory: ~/kept",
+        "crl: ~/elsewhere/cas.crl.pem",
+    )
+    assert call() == 1
+    said = capsys.readouterr().err
+    assert str(home / "elsewhere") in said
+    assert "No such file" in said
+    assert {path.name for path in (home / "kept").iterdir()} == {"cas.crt.pem"}
+    assert not (home / "elsewhere").exists()
+    (home / "elsewhere").mkdir()
+    assert call() == 0
+
+
 def test_options_go_first(desk: Desk, home: Path) -> None:
     write(home / ".config/caucase/client.yaml", f"ca_url: {desk.server.origin}", "user_key: /nowhere.pem")
     options = ("--user-key", str(desk.user), "--ca-crt", "here.pem", "--crl", "here.crl.pem")
@@ -131,6 +162,9 @@ def test_mistakes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{file}:1: 'ca_ulr': there is no such key; did you mean ca_url?\n" in said
     assert f"{file}:2: user_key: 'me.pem' would be another file in each folder" in said
     assert said.rstrip().endswith("then it is not read.")
+    # caucase-probe has no --ca-url: the advice has to be one that each command understands.
+    assert call(main=probe.main) == 1
+    assert "--ca-url" not in capsys.readouterr().err
 
 
 def test_without_any(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

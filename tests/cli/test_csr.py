@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.authority.policy import PROFILES, ContextName
-from caucase.cli.csr import ShownRequest, age
+from caucase.cli.csr import ShownRequest
 from caucase.client import Mode
 from caucase.core.keys import KeyType
 from caucase.core.pem import REQUEST, to_pem
@@ -212,14 +212,3 @@ def test_modes_are_what_the_authority_has() -> None:
         profile = PROFILES[ContextName(mode.context)]
         assert profile.backups == (mode is Mode.USER)
         assert profile.publishes_crl_url == (mode is Mode.SERVICE)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"),
-    [
-        (-5, "0 s"), (0, "0 s"), (119.9, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
-        (172799, "47 h"), (172800, "2 days"), (1e7, "115 days"),
-    ],
-)  # fmt: skip
-def test_age(seconds: float, shown: str) -> None:
-    assert age(timedelta(seconds=seconds)) == shown

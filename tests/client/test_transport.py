@@ -150,6 +150,29 @@ def test_answer_that_is_none(server: Simulator, misbehaviour: Callable[[Handler]
     assert "0x" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param("9" * 5000, id="more digits than int() takes"),
+        pytest.param("9" * 4000, id="many digits"),
+        *("-1", "many", "5, 6", "٣", ""),
+    ],
+)
+def test_a_length_that_is_none(server: Simulator, length: str) -> None:
+    """Whatever is announced: what came is the answer, or there is none."""
+
+    def announces(handler: Handler) -> None:
+        handler.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nanswer".encode())
+        handler.close_connection = True
+
+    server.misbehave["GET", PATH] = announces
+    with _transport(server) as connection:
+        try:
+            assert connection.request("GET", PATH).body == b"answer"
+        except Unreachable as error:
+            assert str(error).startswith(f"No answer from {server.url}")
+
+
 def test_where_http_is_not_spoken(server: Simulator) -> None:
     """The port of HTTPS: a server closes at once, or answers something of TLS."""
 

@@ -183,6 +183,14 @@ def test_a_file_that_is_not_there(file: Path) -> None:
         load_server_config(file, {})
 
 
+def test_links_in_a_circle(file: Path) -> None:
+    file.symlink_to(file)
+    with pytest.raises(
+        ConfigError, match=r"caucased\.yaml: cannot be read: Too many levels of symbolic links"
+    ):
+        load_server_config(file, {})
+
+
 def test_a_flag_overrides_its_key_and_only_then_are_the_two_compared(file: Path) -> None:
     file.write_text("threshold: 40\nuser_crt_validity: 30\nservice_crt_validity: 50\n")
     assert load_server_config(file, {"user_crt_validity": "60"}).user_crt_validity == timedelta(days=60)

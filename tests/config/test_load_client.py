@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ def test_without_any_file(tmp_path: Path) -> None:
     assert load(tmp_path) == ClientConfig(
         ca_url=None,
         user_key=None,
+        directory=DATA,
         ca_crt=DATA / "cas.crt.pem",
         user_ca_crt=DATA / "cau.crt.pem",
         crl=DATA / "cas.crl.pem",
@@ -46,6 +48,7 @@ def test_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(tmp_path, user=content) == ClientConfig(
         ca_url=URL,
         user_key=Path("/home/me/me.pem"),
+        directory=Path("/srv/ca"),
         ca_crt=Path("/srv/ca/cas"),
         user_ca_crt=Path("/etc/cau.pem"),
         crl=Path("/home/me/crl"),
@@ -92,6 +95,31 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "user.yaml").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("target", ["nowhere.yaml", "user.yaml"])
+def test_a_link_that_leads_nowhere(tmp_path: Path, target: str) -> None:
+    """Who has made one wants a file to be read; the next one names another CA, perhaps."""
+    (tmp_path / "user.yaml").symlink_to(target)
+    with pytest.raises(ConfigError, match=r"user\.yaml: cannot be read"):
+        load(tmp_path, system=f"ca_url: {URL}\n")
+
+
+def test_a_home_that_is_closed(tmp_path: Path) -> None:
+    """As for a service. Root finds all open, and is somebody else for that."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "user.yaml").write_text(f"ca_url: {URL}\n")
+    home.chmod(0)
+    me = os.geteuid()
+    try:
+        if me == 0:
+            os.seteuid(65534)
+        assert load_client_config([home / "user.yaml"], data_folder=DATA).ca_url is None
+    finally:
+        if me == 0:
+            os.seteuid(me)
+        home.chmod(0o700)
 
 
 @given(

@@ -16,7 +16,7 @@ from fuzz.__main__ import CORPUS, ROOT, TARGETS
 from fuzz.der import changed
 from fuzz.judge import CPU_SECONDS, MEMORY_BYTES, Violation, check
 
-# Each of the eleven has its start-up besides; two at a time that is a minute and a quarter.
+# Each has its start-up besides; two at a time that is a minute and a half for all.
 SECONDS = 10
 _ATHERIS = ROOT / ".venv-fuzz" / "bin" / "python"
 

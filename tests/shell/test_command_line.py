@@ -52,6 +52,14 @@ def test_shellcheck() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_every_error_says_what_to_do() -> None:
+    """Or a value of the shell does: two arguments, each in quotes."""
+    quoted = r"""(?:'[^']*'|"(?:\$\((?:[^()])*\)|[^"])*")"""
+    failing = re.findall(r"(?<=\bfail )(?![A-Z]|never)[^\n]*", SCRIPT.read_text().replace("\\\n", " "))
+    assert len(failing) > 50
+    assert [one for one in failing if not re.match(rf" *{quoted} +{quoted}( ;;| *$)", one)] == []
+
+
 URL = ("--ca-url", "http://127.0.0.1:1")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +52,8 @@ def test_what_the_server_says_is_shown_harmlessly(desk: Desk, body: bytes, shown
     pair = desk.pair()
     before = pair.read_bytes()
     desk.server.misbehave["PUT", "/cas/crt/renew"] = answers(body, 400)
-    assert desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err == f"caucase.sh: {shown}\n"
+    said = desk.run(*DUE, "--renew-crt", pair, pair).expect(1).err
+    assert said == f"caucase.sh: {shown} The server's journal may say more: journalctl -u caucased.\n"
     assert pair.read_bytes() == before
 
 
@@ -105,6 +107,21 @@ def test_answers_that_are_too_large(desk: Desk, path: str, how: str) -> None:
     )
     assert "is larger than" in desk.run().expect(1).err
     assert desk.files() == {}
+
+
+def test_answers_of_many_blocks(desk: Desk) -> None:
+    """Each becomes a file: a server must not be able to use up the disk's inodes. What is there is counted at the end."""
+    shims, counted = desk.folder.parent / "shims", desk.folder.parent / "counted"
+    shims.mkdir()
+    real = next(place / "rm" for place in map(Path, desk.sh.path.split(":")) if (place / "rm").exists())
+    (shims / "rm").write_text(f'#!/bin/dash\n/usr/bin/find "$2" -type f >>{counted}\nexec {real} "$@"\n')
+    (shims / "rm").chmod(0o755)
+    block = b"-----BEGIN X509 CRL-----\n-----END X509 CRL-----\n"
+    desk.server.misbehave["GET", "/cas/crl"] = answers(block * 5000)
+    desk.run(before=shims).expect(1)
+    assert 4096 <= len(counted.read_text().splitlines()) < 4200
+    desk.server.misbehave["GET", "/cas/crl"] = answers(desk.server.cas.crl(desk.server.cas.cas[0]) * 20)
+    desk.run(before=shims).expect(0)
 
 
 def test_a_chain_of_many(desk: Desk) -> None:

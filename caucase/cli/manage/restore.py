@@ -11,6 +11,7 @@ from typing import Any
 from cryptography import x509
 
 from caucase import clock
+from caucase.cli.common import age
 from caucase.cli.manage.action import JSON, Action
 from caucase.cli.manage.passphrase import ask
 from caucase.client.keyfiles import save_certificate
@@ -120,7 +121,7 @@ def _document(result: Drill, key: PrivateKey) -> dict[str, Any]:
 def _report(result: Drill, key: PrivateKey) -> None:
     own = key_id(key.public_key())
     others = [identifier.hex() for identifier in result.key_ids if identifier != own]
-    print(f"Made on {result.made_at:%Y-%m-%d %H:%M:%S} UTC, {_age(result.age.total_seconds())} ago.")
+    print(f"Made on {result.made_at:%Y-%m-%d %H:%M:%S} UTC, {age(result.age)} ago.")
     print(f"Opened by {own.hex()}; also by: {', '.join(others) or 'nobody else'}.")
     for content in result.examination.contents:
         print(
@@ -133,11 +134,6 @@ def _report(result: Drill, key: PrivateKey) -> None:
         print(
             "All is well: the database is whole, keys match certificates, the chain of CAs and the record hold."
         )
-
-
-def _age(seconds: float) -> str:
-    hours = seconds / 3600
-    return f"{hours / 24:.0f} days" if hours >= 48 else f"{hours:.1f} hours"
 
 
 def _read_key(path: Path) -> PrivateKey:
