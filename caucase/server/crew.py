@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from itertools import takewhile
 from selectors import EVENT_READ, EVENT_WRITE, BaseSelector
 
 from caucase import clock
@@ -18,6 +19,9 @@ from caucase.server.channel import Ask, Channel, Closed, Connect, State
 
 # Connections that a worker has not taken yet; with more, nobody else is accepted for a moment.
 _UNSENT_MAX = 64
+# Of the last connections, so many for each worker, all are to have their part; only then all that are open count. Else
+# those of an attack, which say nothing and end together, would leave one worker with few, and all would go there.
+_RECENT = 4
 # Seconds until a worker that died is replaced: one that dies at once must not be started as fast as that goes.
 _REPLACE_SECONDS = 1.0
 
@@ -36,6 +40,10 @@ class Member:
         self.state: State | None = None
         self.answered = False
         self.connections: dict[int, Callable[[], None]] = {}
+
+    def connections_since(self, number: int) -> int:
+        """How many of those after ``number`` are still open."""
+        return sum(1 for _ in takewhile(lambda one: one > number, reversed(self.connections)))
 
     @property
     def has_problem(self) -> bool:
@@ -94,15 +102,19 @@ class Crew:
             self._post(member, Ask())
 
     def hand_over(self, connection: socket.socket, *, secure: bool, gone: Callable[[], None]) -> None:
-        """Let the worker with the fewest connections serve this one, if possible one that can work; ``gone`` is called
-        once it is closed.
+        """Let the worker with the fewest recent connections serve this one, if possible one that can work; ``gone`` is
+        called once it is closed.
         """
-        member = min(self._members, key=lambda one: (one.has_problem, len(one.connections)))
+        member = min(self._members, key=self._burden)
         if member.connections and len(self._members) < self._size and self._start(without=connection):
             member = self._members[-1]
         self._numbers += 1
         member.connections[self._numbers] = gone
         self._post(member, Connect(number=self._numbers, secure=secure, connection=connection))
+
+    def _burden(self, member: Member) -> tuple[bool, int, int]:
+        recent = member.connections_since(self._numbers - _RECENT * len(self._members))
+        return member.has_problem, recent, len(member.connections)
 
     def retire(self) -> None:
         """Let everybody finish what it has and end."""

@@ -127,6 +127,12 @@ class Process:
             )
 
     @property
+    def workers(self) -> list[int]:
+        """Their process ids."""
+        pid = self.process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @property
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
 

@@ -75,6 +75,53 @@ def test_a_connection_ends_whichever_worker_has_it(
             assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+def sockets(pid: int) -> int:
+    """How many it has open."""
+    return sum("socket:" in link for link in links(Path(f"/proc/{pid}/fd")))
+
+
+def links(folder: Path) -> Iterator[str]:
+    for one in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield str(one.readlink())
+
+
+def test_who_comes_after_a_crowd_has_all_workers(start: Callable[..., Process], listeners: Listeners) -> None:
+    """However unevenly what is left of the crowd, which says nothing, is with them."""
+    config = GOOD + "workers: 2\nlimit_connections_per_address: 1000\nlimit_header_time: 1m\n"
+    server = start(config=config, listeners=listeners)
+    server.hear("READY=1")
+    address = (listeners.host, listeners.port("http"))
+
+    def held(difference: range) -> tuple[int, int]:
+        deadline = time.monotonic() + SECONDS
+        while True:
+            first, second = [sockets(pid) for pid in server.workers]
+            if abs(first - second) in difference:
+                return first, second
+            assert time.monotonic() < deadline, (first, second)
+            time.sleep(0.05)
+
+    with contextlib.ExitStack() as stack:
+        crowd = [socket.create_connection(address, timeout=SECONDS) for _ in range(200)]
+        for one in crowd[1::2]:
+            stack.enter_context(one)
+        assert listeners.get()[0] == 200
+        held(range(10))
+        for one in crowd[::2]:
+            one.close()
+        before = held(range(90, 110))
+        for _ in range(8):
+            client = HTTPConnection(*address, timeout=SECONDS)
+            stack.callback(client.close)
+            client.request("GET", "/cas/crt/ca.crt.pem")
+            assert client.getresponse().read().startswith(b"-----BEGIN CERTIFICATE-----")
+        after = [sockets(pid) for pid in server.workers]
+        taken = [more - fewer for more, fewer in zip(after, before, strict=True)]
+        assert sum(taken) == 8
+        assert min(taken) >= 3
+
+
 def test_several_sockets_of_each_name_and_ipv6(start: Callable[..., Process], tmp_path: Path) -> None:
     held = Listeners(("http", "http", "https", "https"), host="::1")
     try:

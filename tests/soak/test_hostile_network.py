@@ -1,4 +1,8 @@
-"""Five thousand connections that say nothing, and a thousand that say it slowly; and eight clients who want an answer."""
+"""Five thousand connections that say nothing, and a thousand that say it slowly; and eight clients who want an answer.
+
+All share this machine, and slowhttptest takes much of it: a third of two processors, which elsewhere would be its own.
+So what counts is what an answer takes of the server and of who asked, in seconds of CPU: it decides how many there are.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +37,28 @@ ROUNDS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """What honest clients got: answers a second, the slowest of them in seconds, and what was no answer."""
+    """What honest clients got: answers a second, what of the server's and of their time (CPU, in seconds) each took, the
+    slowest of them in seconds, and what was no answer.
+    """
 
     answers: float
+    cost: float
     slowest: float
     trouble: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    process: Process
+    port: int
+
+    def cpu(self) -> float:
+        """Seconds that it and its workers have had so far (proc_pid_stat(5): utime, stime)."""
+        ticks = 0
+        for pid in (self.process.process.pid, *self.process.workers):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
@@ -50,35 +71,47 @@ def files() -> None:
 
 
 @pytest.fixture
-def port(tmp_path: Path, files: None) -> Iterator[int]:
+def server(tmp_path: Path, files: None) -> Iterator[Server]:
     listeners = Listeners()
     for one in listeners.sockets:
         one.listen(4096)
     (tmp_path / "caucased.yaml").write_text(CONFIG)
-    server = Process(tmp_path, "--config", "caucased.yaml", listeners=listeners)
+    process = Process(tmp_path, "--config", "caucased.yaml", listeners=listeners)
     try:
-        server.hear("READY=1")
-        yield listeners.port("http")
-        assert server.process.poll() is None
-        before, found, after = server.log.partition("Traceback")
+        process.hear("READY=1")
+        yield Server(process=process, port=listeners.port("http"))
+        assert process.process.poll() is None
+        before, found, after = process.log.partition("Traceback")
         assert not found, before[-300:] + after[:3000]
         # However many were refused, it is one line a minute for each kind and process.
-        assert server.log.count("because it was too much") < 100
+        assert process.log.count("because it was too much") < 100
     finally:
-        server.end()
+        process.end()
         listeners.close()
 
 
-def honest(port: int, seconds: float) -> Rate:
+def honest(server: Server, seconds: float) -> Rate:
     """What eight clients get for so long."""
+    before = server.cpu() + own_cpu()
     said = subprocess.run(
-        [sys.executable, CROWD, "honest", str(port), str(seconds)],
+        [sys.executable, CROWD, "honest", str(server.port), str(seconds)],
         stdout=subprocess.PIPE,
         text=True,
         check=True,
     ).stdout
     count, slowest, trouble = said.split(maxsplit=2)
-    return Rate(answers=int(count) / seconds, slowest=float(slowest), trouble=trouble.strip())
+    return Rate(
+        answers=int(count) / seconds,
+        cost=(server.cpu() + own_cpu() - before) / int(count),
+        slowest=float(slowest),
+        trouble=trouble.strip(),
+    )
+
+
+def own_cpu() -> float:
+    """Of the programs that this one has started, and that have ended: not the server, nor who attacks it."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextlib.contextmanager
@@ -115,19 +148,21 @@ def slowhttptest(port: int, kind: str, path: str) -> str:
     )
 
 
-def test_honest_clients_notice_little(port: int, seconds: float, tell: Callable[[str], None]) -> None:
+def test_honest_clients_notice_little(server: Server, seconds: float, tell: Callable[[str], None]) -> None:
     each = max(seconds / 2, 3)
     best = 0.0
     for _ in range(ROUNDS):
-        honest(port, 1)
-        quiet = honest(port, each)
-        with attack(port):
-            attacked = honest(port, each)
-        best = max(best, attacked.answers / quiet.answers)
+        honest(server, 1)
+        quiet = honest(server, each)
+        with attack(server.port):
+            attacked = honest(server, each)
+        best = max(best, quiet.cost / attacked.cost)
         tell(
-            f"{IDLE} idle, {SLOW} slow headers, {SLOW} slow bodies: 8 honest clients get {attacked.answers:.0f} answers/s,"
-            f" {quiet.answers:.0f} without ({attacked.answers / quiet.answers:.0%}); the slowest takes"
-            f" {attacked.slowest:.3f} s, {quiet.slowest:.3f} without"
+            f"{IDLE} idle, {SLOW} slow headers, {SLOW} slow bodies: 8 honest clients get {attacked.answers:.0f} answers/s at"
+            f" {1e6 * attacked.cost:.0f} µs of CPU each, {quiet.answers:.0f} at {1e6 * quiet.cost:.0f} µs without"
+            f" ({quiet.cost / attacked.cost:.0%} if who attacks has processors of his own,"
+            f" {attacked.answers / quiet.answers:.0%} on the same); the slowest takes {attacked.slowest:.3f} s,"
+            f" {quiet.slowest:.3f} without"
         )
         assert attacked.trouble == quiet.trouble == "{}"
         if best >= 0.8:
