@@ -36,10 +36,11 @@ from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status
 from caucase.authority.takeover import TakenOver, take_over
 from caucase.authority.use_case import Storage, UseCase, Work
 from caucase.store import Write
-from caucase.store.requests import RequestId
+from caucase.store.requests import REQUEST_ID_BITS, RequestId
 
 __all__ = [
     "PAGE_LIMIT",
+    "REQUEST_ID_BITS",
     "AuditEvent",
     "AuditSink",
     "Authority",

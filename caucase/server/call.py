@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from caucase.authority import ContextAuthority, Principal, UseCase
+from caucase.authority import REQUEST_ID_BITS, ContextAuthority, Principal, RequestId, UseCase
 from caucase.errors import (
     CaucaseError,
     Malformed,
     NotAuthenticated,
     NotConfigured,
+    NotFound,
     Overloaded,
     QueueFull,
     QueueShareFull,
@@ -38,6 +40,7 @@ T = TypeVar("T")
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _KEY = "caucase"
+_DECIMAL = re.compile(r"[0-9]{1,99}", re.ASCII)
 
 
 class Call:
@@ -62,6 +65,16 @@ class Call:
         """The authority of the context that the path begins with."""
         assert self.match.context is not None, "a route at the root has no context"
         return self.service.authority.context(self.match.context)
+
+    @property
+    def request_id(self) -> RequestId:
+        """The id in the path: Malformed if it is no decimal integer, NotFound if it cannot be one of ours."""
+        text = self.match.parameter
+        if not _DECIMAL.fullmatch(text):
+            raise Malformed("The id of a request is a decimal number.")
+        if int(text).bit_length() > REQUEST_ID_BITS or text != str(int(text)):
+            raise NotFound("There is no such request.")
+        return RequestId(int(text))
 
     @property
     def user(self) -> Principal:

@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from caucase.authority import ContextAuthority, RequestId, RevocationLists
+from caucase.authority import ContextAuthority, RevocationLists
 from caucase.core import iso8601, message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
@@ -22,7 +22,6 @@ CSR = "application/pkcs10"
 CERTIFICATE = "application/pkix-cert"
 CA_CERTIFICATE = "application/x-x509-ca-cert"
 
-_REQUEST_ID_MAX = 2**63 - 1
 _DECIMAL = re.compile(r"[0-9]{1,99}", re.ASCII)
 
 
@@ -84,7 +83,7 @@ async def submit(call: Call) -> web.Response:
 
 
 async def request(call: Call) -> web.Response:
-    return _pem(call.context.requests.request(_request_id(call)), CSR)
+    return _pem(call.context.requests.request(call.request_id), CSR)
 
 
 async def pending(call: Call) -> web.Response:
@@ -102,16 +101,16 @@ async def pending(call: Call) -> web.Response:
 
 
 async def reject(call: Call) -> web.Response:
-    await call.carry_out(call.context.requests.reject, _request_id(call), by=call.user, address=call.address)
+    await call.carry_out(call.context.requests.reject, call.request_id, by=call.user, address=call.address)
     return web.Response(status=204)
 
 
 async def certificate(call: Call) -> web.Response:
-    return _pem(await call.carry_out(call.context.requests.certificate, _request_id(call)), CERTIFICATE)
+    return _pem(await call.carry_out(call.context.requests.certificate, call.request_id), CERTIFICATE)
 
 
 async def sign(call: Call) -> web.Response:
-    request_id, template_pem = _request_id(call), await call.csr()
+    request_id, template_pem = call.request_id, await call.csr()
     if template_pem and not call.has_type(CSR):
         raise Malformed(f"A request to take subject and extensions from must be sent as {CSR}.")
     if not template_pem and call.has_type(CSR):
@@ -149,16 +148,6 @@ async def _message(call: Call) -> SignedMessage:
     if not call.has_type(JSON):
         raise Malformed(f"A signed message must be sent as {JSON}, in UTF-8.")
     return message.parse(await call.body())
-
-
-def _request_id(call: Call) -> RequestId:
-    """The id in the path: Malformed if it is no decimal integer, NotFound if it cannot be one of ours."""
-    text = call.match.parameter
-    if not _DECIMAL.fullmatch(text):
-        raise Malformed("The id of a request is a decimal number.")
-    if int(text) > _REQUEST_ID_MAX or text != str(int(text)):
-        raise NotFound("There is no such request.")
-    return RequestId(int(text))
 
 
 def _pem(body: bytes, media_type: str) -> web.Response:

@@ -26,7 +26,6 @@ from caucase.server import forms
 from caucase.server.call import Call
 from caucase.server.pages import visible
 from caucase.server.pages.rendering import show
-from caucase.server.pages.requests import request_id_of
 
 T = TypeVar("T")
 
@@ -69,7 +68,7 @@ class Changes:
 
 async def form(call: Call) -> web.Response:
     """The form, filled in with what the request asks for; NotFound if it does not wait (any more)."""
-    requests, request_id = call.context.requests, request_id_of(call)
+    requests, request_id = call.context.requests, call.request_id
 
     def look() -> Changes:
         csr_pem = requests.pending_request(request_id).csr_pem
@@ -89,7 +88,7 @@ async def form(call: Call) -> web.Response:
 
 async def look_at(call: Call) -> web.Response:
     """What would be issued of what was filled in, or what is wrong with it. Nothing is signed, nothing is kept."""
-    requests, request_id = call.context.requests, request_id_of(call)
+    requests, request_id = call.context.requests, call.request_id
     fields = await forms.read(call, fields=_FIELDS)
 
     def look() -> Changes:

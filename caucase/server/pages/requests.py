@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,13 +10,10 @@ from aiohttp import web
 from caucase.authority import ContextAuthority, ContextName, PendingRequest, RequestId
 from caucase.core.preview import Preview
 from caucase.core.x509 import KeyId
-from caucase.errors import NotFound
 from caucase.server.call import Call
 from caucase.server.pages.certificates import Certificate, certificate
 from caucase.server.pages.rendering import show
 
-_ID = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_ID_MAX = 2**63 - 1
 _NAMES = 3
 _SIMILAR = 8
 
@@ -72,7 +68,7 @@ async def queue(call: Call) -> web.Response:
 
 async def page(call: Call) -> web.Response:
     """One request by its id; NotFound if it does not wait (any more)."""
-    context, request_id = call.context, request_id_of(call)
+    context, request_id = call.context, call.request_id
 
     def look() -> Request:
         pending = context.requests.pending_request(request_id)
@@ -104,14 +100,6 @@ async def page(call: Call) -> web.Response:
         )
 
     return await show(call, "request.html", look)
-
-
-def request_id_of(call: Call) -> RequestId:
-    """The id in the path; NotFound if it cannot be one of ours."""
-    text = call.match.parameter
-    if not _ID.fullmatch(text) or int(text) > _ID_MAX:
-        raise NotFound("There is no such request.")
-    return RequestId(int(text))
 
 
 def _pending(call: Call) -> list[tuple[ContextAuthority, PendingRequest]]:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from caucase.core.x509 import key_id_in, load_request
+from caucase.authority import ContextName, RequestId
+from caucase.core.request import make_request
+from caucase.core.x509 import dump_der, key_id_in, load_request
+from caucase.store import requests
+from caucase.store.requests import NewRequest
 
 from ..harness import Server
 from ..material import make
 from ..wire import Answer
-from .dom import Element
+from .dom import Element, parse
 from .world import World, request
 
 
@@ -167,12 +175,44 @@ def test_a_user_request(own_server: Server, tmp_path: Path) -> None:
     own_server.client.get(f"/cau/crt/{request_id}").expect(200)
 
 
-@pytest.mark.parametrize("request_id", ["0", "1", "x", "-1", "01", "9" * 19, "9" * 40, "%00", "1%2f2"])
-def test_no_such_request(world: World, request_id: str) -> None:
+@pytest.mark.parametrize(
+    ("request_id", "status"),
+    [
+        *((one, 404) for one in ("0", "1", "01", "9" * 19, "9" * 40)),
+        *((one, 400) for one in ("x", "-1", "%00", "1%2f2")),
+    ],
+)
+def test_no_such_request(world: World, request_id: str, status: int) -> None:
     for page in ("requests", "changes"):
-        world.get(f"/ui/cas/{page}/{request_id}").expect(404)
-    assert world.send(f"/ui/cas/changes/{request_id}", b"subject=CN%3Da").status == 404
+        world.get(f"/ui/cas/{page}/{request_id}").expect(status)
+    assert world.send(f"/ui/cas/changes/{request_id}", b"subject=CN%3Da").status == status
 
 
 def test_of_the_other_context(world: World) -> None:
     world.get(f"/ui/cau/requests/{world.submit(request('www'))}").expect(404)
+
+
+def test_what_would_be_refused_cannot_be_signed(world: World) -> None:
+    """Nobody can submit it now; it may have come with the database of a former server."""
+    key = rsa.generate_private_key(65537, 1024)
+    csr = make_request(key, x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")]), [])
+    der = dump_der(csr)
+    new = NewRequest(
+        key_id=key_id_in(csr),
+        digest=sha256(der).digest(),
+        csr=der,
+        address="migrated",
+        submitted_at=int(time.time()),
+    )
+    number = 4711
+    database = world.context("cas").requests._database
+    assert database.write(
+        partial(requests.insert, context=ContextName.CAS, request_id=RequestId(number), new=new)
+    )
+    page = world.page(f"/ui/cas/requests/{number}")
+    assert "RSA" in page.one("main").text
+    assert [one.one("button").text for one in page.all("form", class_="act")] == ["Reject"]
+    changed = parse(world.send(f"/ui/cas/changes/{number}", b"subject=CN%3Da").expect(200).body)
+    assert "RSA" in changed.one("section").text
+    assert changed.all("form", class_="act") == []
+    ask(world, form_of(page, "Reject")).expect(204)
