@@ -44,7 +44,8 @@ from caucase.client.listing import expiring
 from caucase.client.pending import Pending
 from caucase.core.profile import is_auto_signed
 from caucase.core.x509 import Serial, not_after, public_key
-from caucase.errors import EX_ERROR, CaucaseError, StillPending, Unreachable
+from caucase.errors import EX_ERROR, CaucaseError, Exposed, StillPending, Unreachable
+from caucase.host.secrecy import check_key
 
 _Arguments = ParamSpec("_Arguments")
 
@@ -155,6 +156,10 @@ class Session:
 
     def authenticate(self) -> None:
         """Become the user of ``--user-key``; before anything that only users can do."""
+        try:
+            check_key(self._options.user_key)
+        except Exposed as error:
+            _warn(str(error))  # not refused: the decision cannot wait, and who could read it has read it
         self._user = self._stack.enter_context(
             self._client.over_https(
                 user_key=self._options.user_key,

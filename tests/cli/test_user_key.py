@@ -96,9 +96,22 @@ def test_passphrase(desk: Desk, form: serialization.PrivateFormat) -> None:
     crt_pem = crt_pem[crt_pem.index(b"-----BEGIN CERTIFICATE") :]
     assert x509.load_pem_x509_certificate(crt_pem)
     path = desk.folder / "protected.pem"
+    path.touch(mode=0o600)
     path.write_bytes(protected + crt_pem)
     done = run(CAUCASE, desk.folder, "--ca-url", desk.server.origin, "--user-key", path.name, "--list-csr")
     assert done.returncode == 1
     assert done.stderr == (
         "caucase: protected.pem: The private key is protected by a passphrase. Give it without one.\n"
     )
+
+
+@pytest.mark.parametrize(("mode", "is_told"), [(0o600, False), (0o640, False), (0o644, True), (0o660, True)])
+def test_a_key_that_others_can_read(desk: Desk, mode: int, is_told: bool, tmp_path: Path) -> None:
+    user = tmp_path / "alice.pem"
+    user.write_bytes(desk.user.read_bytes())
+    user.chmod(mode)
+    done = run(CAUCASE, tmp_path, "--ca-url", desk.server.origin, "--user-key", str(user), "--list-csr")
+    assert done.returncode == 0
+    told = f"caucase: warning: {user} holds a private key and is open to others. Run: chmod 600 {user}"
+    assert done.stderr.startswith(told) is is_told
+    assert is_told or not done.stderr

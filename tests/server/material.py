@@ -28,6 +28,7 @@ class Made:
 
     def bundle(self, path: Path, crt_pem: bytes) -> Path:
         """A file with certificate and key, as TLS clients want it."""
+        path.touch(mode=0o600)
         path.write_bytes(dump_private_key(self.key) + crt_pem)
         return path
 
