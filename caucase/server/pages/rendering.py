@@ -33,8 +33,8 @@ _UNITS = ((timedelta(days=1), "days"), (timedelta(hours=1), "hours"), (timedelta
 class Frame:
     """What is around every page. ``server``: host and port of HTTPS. ``user``: the subject of the caller's
     certificate, ``None`` for nobody. ``refusal``: why the certificate that came is nobody's, or empty. ``waiting``:
-    how many requests wait, 0 for nobody. ``path``: of this page. ``is_elsewhere``: the browser knows the server under
-    another name, and so the API takes this page for another site's.
+    how many requests wait, 0 for nobody. ``path``: of this page, with its query. ``is_elsewhere``: the browser knows
+    the server under another name, and so the API takes this page for another site's.
     """
 
     server: str
@@ -85,7 +85,7 @@ def _frame(call: Call) -> Frame:
     server = service.netloc.https_authority
     return Frame(
         server=server,
-        path=call.request.rel_url.raw_path,
+        path=call.request.rel_url.raw_path_qs,
         user=None if user is None else user.subject,
         refusal=call.refusal.message if call.refusal is not None and call.has_certificate else "",
         waiting=0 if user is None else service.authority.count_pending(),

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.authority import AuditEvent
 from caucase.server.cors import Kind
-from caucase.server.pages import assets
+from caucase.server.pages import assets, texts
 from caucase.server.routes import ROUTES
 
 from ..harness import Server
@@ -295,3 +295,10 @@ def test_unconfigured(bare_server: Server) -> None:
     """As for everybody else: a sentence, and no page."""
     for path in ("/ui/", "/cors", "/ui/static/console.css"):
         assert bare_server.client.get(path, tls=True).expect(503).sentence
+
+
+@pytest.mark.parametrize("path", ["/ui/", "/ui/cas/issued?name=www&after=%22%3E", "/ui/?%22"])
+def test_a_page_under_another_name_leads_to_the_same_page(world: World, path: str) -> None:
+    page = parse(world.get(path, Host="192.0.2.1:8010").body)
+    [link] = [one for one in page.all("a") if one.text == texts.frame.elsewhere_link]
+    assert link.attributes["href"] == world.server.https_origin + path
