@@ -101,7 +101,7 @@ def shells(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Shell]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What has to stay in one process takes minutes and comes first: at the end one process would wait for the other.
+    """Groups, which take minutes, come first: at the end one process would wait for the other.
 
     What only root can do is left out for everybody else, and for nobody where it is CI: there it would be a gap.
     """

@@ -21,6 +21,9 @@ RUNS = int(os.environ.get("CAUCASE_YEARS", "0"))
 CHECK_INTERVAL = DAILY if RUNS else 3 * DAILY
 
 
+pytestmark = pytest.mark.xdist_group("years")  # it takes minutes
+
+
 @pytest.fixture(autouse=True)
 def _surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("caucase.client.transport.BACK_OFF_SECONDS", 0)
