@@ -36,6 +36,9 @@ print(answered, repeated)
 """
 
 
+UNITS = ("caucased.socket", "caucased-https.socket", "caucased-backup.timer", "caucased-refresh.timer")
+
+
 @pytest.fixture(scope="module")
 def newer(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Packages of the next version."""
@@ -67,13 +70,7 @@ def test_upgrade_refuses_nobody(machine: Machine, newer: dict[str, Path]) -> Non
     # The one of before is not what answers now.
     machine.run(ASK)
     assert machine.show("caucased.service", "MainPID") != before
-    for unit in (
-        "caucased.socket",
-        "caucased-https.socket",
-        "caucased-backup.timer",
-        "caucased-refresh.timer",
-    ):
-        assert machine.show(unit, "ActiveState") == "active"
+    assert [machine.show(unit, "ActiveState") for unit in UNITS] == ["active"] * len(UNITS)
 
 
 def test_purge_keeps_the_authority_and_says_so(machine: Machine) -> None:
@@ -90,6 +87,8 @@ def test_purge_keeps_the_authority_and_says_so(machine: Machine) -> None:
     machine.run("apt-get install --yes /srv/caucased_*.deb")
     machine.run("sed -i 's/^#netloc: .*/netloc: localhost:8009/' /etc/caucase/caucased.yaml")
     assert machine.run("curl --silent http://localhost:8009/cas/crt/ca.crt.pem") == ca
+    assert [machine.show(unit, "ActiveState") for unit in UNITS] == ["active"] * len(UNITS)
+    assert machine.run("systemctl --failed --plain --no-legend") == ""
 
 
 def test_a_newer_database_is_refused(machine: Machine) -> None:
