@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from caucase.errors import CaucaseError
 
 CPU_SECONDS = 0.2
 MEMORY_BYTES = 20 * 1024 * 1024
+_ENDLESS_SECONDS = 20  # atheris makes everything slower, but not that much
 _ATTEMPTS = 3  # the best counts: a first one may load modules, and the machine may be busy
 
 _CLEAR_REFS = "/proc/self/clear_refs"
@@ -31,17 +34,38 @@ class Violation(Exception):
 def cost(run: Run, data: bytes) -> tuple[float, int]:
     """Seconds of CPU of all threads, and by how many bytes the memory of this process was more than before.
 
-    Violation for an exception.
+    Violation for an exception, and for what does not end.
     """
     before = _peak(reset=True)
     began = time.process_time()
     try:
-        run(data)
+        with _patience():
+            run(data)
     except CaucaseError:
         pass
+    except _Endless as error:
+        raise Violation(f"not done after {_ENDLESS_SECONDS} s of CPU", data) from error
     except Exception as error:
         raise Violation(f"{type(error).__name__}: {error}", data) from error
     return time.process_time() - began, _peak() - before
+
+
+class _Endless(BaseException):
+    """Nothing catches it by accident."""
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    def end(*_: object) -> None:
+        raise _Endless
+
+    former = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, _ENDLESS_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, former)
 
 
 def check(run: Run, data: bytes) -> tuple[float, int]:

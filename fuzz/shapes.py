@@ -45,8 +45,8 @@ FRAGMENTS = (
 
 
 def shapes(limit: int, frames: tuple[tuple[bytes, bytes], ...], words: tuple[bytes, ...]) -> Iterator[bytes]:
-    """Each fragment, repeated to ``limit`` bytes in each of a target's ``frames``, and its ``words`` in the first."""
-    for index, (before, after) in enumerate(frames):
+    """Each fragment, and each of a target's ``words``, repeated to ``limit`` bytes in each of its ``frames``."""
+    for before, after in frames:
         room = limit - len(before) - len(after)
-        for fragment in FRAGMENTS if index else (*FRAGMENTS, *words):
+        for fragment in (*FRAGMENTS, *words):
             yield before + fragment * (room // len(fragment)) + after

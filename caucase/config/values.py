@@ -62,8 +62,9 @@ _UNITS = {
 }
 _WHOLE = "[0-9]{1,12}"
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII)
-_TIME_SPAN_PART = re.compile(rf"{BLANK}({_NUMBER.pattern}){BLANK}([a-z]+){BLANK}", re.ASCII)
-_TIME_SPAN = re.compile(rf"(?:{_TIME_SPAN_PART.pattern})+", re.ASCII)
+# Blanks belong to what follows them: if to either side, there were 2^n ways for n parts to fail.
+_TIME_SPAN_PART = re.compile(rf"{BLANK}({_NUMBER.pattern}){BLANK}([a-z]+)", re.ASCII)
+_TIME_SPAN = re.compile(rf"(?:{_TIME_SPAN_PART.pattern})+{BLANK}", re.ASCII)
 _SPAN_PATTERN = rf"{_NUMBER.pattern}|(?:{BLANK}{_NUMBER.pattern}{BLANK}{any_of(_UNITS)})+{BLANK}"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}

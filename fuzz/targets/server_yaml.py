@@ -35,6 +35,8 @@ TARGET = Target(
         b"&a ",
         b"*a ",
         b"!!str ",
+        b"1h  ",
+        b" 30 min\t ",
         b"%YAML 1.1\n---\n",
     ),
     frames=(
@@ -43,5 +45,6 @@ TARGET = Target(
         (b'netloc: "', b'"'),
         (b"netloc: ", b""),
         (b"threshold: ", b""),
+        (b"idle_timeout: ", b"!"),
     ),
 )

@@ -47,6 +47,12 @@ def test_wrong_time_spans(text: str) -> None:
         values.time_span(text)
 
 
+def test_a_time_span_of_many_parts_and_blanks_is_refused_at_once() -> None:
+    """Found by hypothesis, which would have waited for ever: a blank could belong to either of two parts."""
+    with pytest.raises(ValueError, match="neither"):
+        values.time_span("\t 1  min \t " * 5000 + "!")
+
+
 @given(amount=st.integers(0, 3000), unit=st.sampled_from(["s", "sec", "min", "h", "d"]))
 def test_a_time_span_in_parts_is_their_sum(amount: int, unit: str) -> None:
     assert values.time_span(f"{amount}{unit} 30s") == values.time_span(f"{amount}{unit}") + timedelta(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -74,10 +75,17 @@ def wrong(data: bytes) -> None:
     raise KeyError(data)
 
 
+def endless(data: bytes) -> None:
+    """As an expression that can match in 2^40 ways."""
+    assert not re.fullmatch(r"(?:a|a)*b", "a" * 40)
+
+
 @pytest.mark.parametrize(
-    ("harm", "told"), [(slow, "ms of CPU"), (large, "MiB of memory"), (wrong, "KeyError")]
+    ("harm", "told"),
+    [(slow, "ms of CPU"), (endless, "not done"), (large, "MiB of memory"), (wrong, "KeyError")],
 )
-def test_a_violation_is_seen(harm, told: str) -> None:
+def test_a_violation_is_seen(harm, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fuzz.judge._ENDLESS_SECONDS", 1)
     with pytest.raises(Violation, match=told) as caught:
         check(harm, b"the input")
     assert "b'the input'" in str(caught.value)
