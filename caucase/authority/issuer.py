@@ -12,7 +12,7 @@ from caucase.authority.keyring import Ca, CaSet, Keyring
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.clock import Clock
 from caucase.core import profile
-from caucase.core.issue import Validity, issue_der, random_serial
+from caucase.core.issue import Validity, issue_der, serial_at
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind, alternative_names, serial_text
 from caucase.core.x509 import (
@@ -69,7 +69,7 @@ class Issuer:
         """
         now = self._clock()
         signer = self._keyring.signer(known)
-        issuer, key, serial = signer.key_id, public_key(csr), random_serial()
+        issuer, key, serial = signer.key_id, public_key(csr), serial_at(now)
         validity = Validity.starting(now, self.policy.validity).within(signer.certificate)
         url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
         der = issue_der(

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from caucase.core import profile
-from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
+from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial, serial_at
 from caucase.core.netloc import NetLoc
 from caucase.core.profile import (
     AUTO_SIGNED_NOTICE,
@@ -448,6 +450,25 @@ def test_serials_are_random_positive_and_short() -> None:
     assert all(0 < serial <= SERIAL_MAX for serial in serials)
     assert max(serials).bit_length() > 150
     assert SERIAL_MAX.bit_length() < 160  # or the leading zero octet of its DER is the 21st
+
+
+def test_serials_of_a_time_are_neighbours_that_cannot_be_guessed() -> None:
+    moments = [
+        datetime(2020, 1, 1, tzinfo=UTC),
+        NOW,
+        NOW + timedelta(seconds=1),
+        datetime(2088, 1, 1, tzinfo=UTC),
+    ]
+    serials = [[serial_at(moment) for _ in range(1000)] for moment in moments]
+    for number, of_one in enumerate(serials):
+        assert len({serial % 2**128 for serial in of_one}) == 1000
+        assert all(0 < serial <= SERIAL_MAX for serial in of_one)
+        assert number == 0 or max(serials[number - 1]) < min(of_one)
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_any_time_has_serials(moment: datetime) -> None:
+    assert 0 < serial_at(moment) <= SERIAL_MAX
 
 
 def test_repr_of_a_signer_has_no_key(ca: Signer) -> None:
