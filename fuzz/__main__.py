@@ -15,9 +15,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 from fuzz import der
-from fuzz.judge import Run, Violation, check, cost, is_too_much
+from fuzz.judge import Violation, check, cost, is_too_much
 from fuzz.shapes import shapes
 from fuzz.target import Target
 
@@ -38,11 +39,10 @@ def load(name: str) -> Target:
 
 
 @contextlib.contextmanager
-def opened(target: Target) -> Iterator[Run]:
+def own_folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="caucase-fuzz-", dir=_FAST if _FAST.is_dir() else None))
     try:
-        with target.opened(folder) as run:
-            yield run
+        yield folder
     finally:
         shutil.rmtree(folder)
 
@@ -50,7 +50,7 @@ def opened(target: Target) -> Iterator[Run]:
 def judge(name: str, inputs: Iterator[bytes], *, say: Callable[[str], None]) -> None:
     """Violation for the first input that does what none may do; ``say`` is told the worst of the others."""
     target, number, worst = load(name), 0, (0.0, 0)
-    with opened(target) as run:
+    with own_folder() as folder, target.opened(folder) as run:
         for number, data in enumerate(inputs, start=1):  # noqa: B007 - how many there were
             seconds, size = check(run, data)
             worst = max(worst[0], seconds), max(worst[1], size)
@@ -66,6 +66,16 @@ def known(name: str) -> Iterator[bytes]:
 
 
 def _fuzz(name: str, seconds: int, findings: Path) -> None:
+    with own_folder() as folder:
+        # A process of its own, because atheris ends the one it is in, whoever would still have to tidy up.
+        if not (process := os.fork()):
+            _look(name, seconds, findings, folder)
+        _, status = os.waitpid(process, 0)
+    if status:
+        sys.exit(f"{name}: atheris ended with {os.waitstatus_to_exitcode(status)}")
+
+
+def _look(name: str, seconds: int, findings: Path, folder: Path) -> NoReturn:
     import atheris  # only here: it is in an environment of its own
 
     with atheris.instrument_imports(include=list(_INSTRUMENTED)):
@@ -75,7 +85,7 @@ def _fuzz(name: str, seconds: int, findings: Path) -> None:
     grown.mkdir(parents=True, exist_ok=True)
     words = findings / f"{name}.words"
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
-    with opened(target) as run:
+    with target.opened(folder) as run:
 
         def one(data: bytes) -> None:
             if is_too_much(*cost(run, data)):
@@ -103,6 +113,7 @@ def _fuzz(name: str, seconds: int, findings: Path) -> None:
             **({"custom_mutator": structured} if target.is_der else {}),
         )
         atheris.Fuzz()
+    os._exit(1)
 
 
 def _alone(name: str, data: bytes, findings: Path) -> None:

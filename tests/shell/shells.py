@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "sh" / "caucase.sh"
@@ -47,24 +48,26 @@ class Shell:
         environment: Mapping[str, str] | None = None,
         text: str = "",
     ) -> Result:
-        """Run the script until it ends, in a process group of its own.
+        """Run the script until it ends, in a process group of its own. Who is killed leaves no file elsewhere.
 
         ``before``: a folder whose commands come first; ``text``: what it reads, a character for a byte.
         """
-        done = subprocess.run(
-            [*self.command, script, *arguments],
-            cwd=cwd,
-            env={
-                **os.environ,
-                "PATH": self.path if before is None else f"{before}:{self.path}",
-                **(environment or {}),
-            },
-            input=text.encode("latin-1"),
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-            start_new_session=True,
-        )
+        with TemporaryDirectory(prefix="caucase-shell-") as temporary:
+            done = subprocess.run(
+                [*self.command, script, *arguments],
+                cwd=cwd,
+                env={
+                    **os.environ,
+                    "PATH": self.path if before is None else f"{before}:{self.path}",
+                    "TMPDIR": temporary,
+                    **(environment or {}),
+                },
+                input=text.encode("latin-1"),
+                capture_output=True,
+                timeout=SECONDS,
+                check=False,
+                start_new_session=True,
+            )
         out, err = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
         return Result(code=done.returncode, out=out, err=err)
 
