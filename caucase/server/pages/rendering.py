@@ -33,7 +33,7 @@ _UNITS = ((timedelta(days=1), "days"), (timedelta(hours=1), "hours"), (timedelta
 class Frame:
     """What is around every page. ``server``: host and port of HTTPS. ``user``: the subject of the caller's
     certificate, ``None`` for nobody. ``refusal``: why the certificate that came is nobody's, or empty. ``waiting``:
-    how many requests wait, 0 for nobody. ``path``: of this page, with its query. ``is_elsewhere``: the browser knows
+    how many requests wait, 0 for nobody. ``path``: of this page. ``is_elsewhere``: the browser knows
     the server under another name, and so the API takes this page for another site's.
     """
 
@@ -82,10 +82,11 @@ def _page(call: Call, template: str, look: Callable[[], object]) -> str:
 
 def _frame(call: Call) -> Frame:
     user, service = call.principal, call.service
-    server = service.netloc.https_authority
+    server, url = service.netloc.https_authority, call.request.rel_url
     return Frame(
         server=server,
-        path=call.request.rel_url.raw_path_qs,
+        # Our own searches; another site's questions are not repeated.
+        path=url.raw_path_qs if url.raw_path.startswith(ROOT) else url.raw_path,
         user=None if user is None else user.subject,
         refusal=call.refusal.message if call.refusal is not None and call.has_certificate else "",
         waiting=0 if user is None else service.authority.count_pending(),
