@@ -34,8 +34,8 @@ from caucase.authority.recovery import Recovery
 from caucase.authority.requests import PendingRequest
 from caucase.authority.status import CaStatus, ContextStatus, ListStatus, Status, UserStatus
 from caucase.authority.takeover import TakenOver, take_over
-from caucase.authority.use_case import Storage, UseCase, Work
-from caucase.store import Write
+from caucase.authority.use_case import Later, Storage, UseCase, Work
+from caucase.store import Transaction, Write
 from caucase.store.requests import REQUEST_ID_BITS, RequestId
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Examination",
     "Holder",
     "IssuedCertificate",
+    "Later",
     "ListStatus",
     "Numbered",
     "Page",
@@ -71,6 +72,7 @@ __all__ = [
     "Status",
     "Storage",
     "TakenOver",
+    "Transaction",
     "Unusable",
     "UseCase",
     "UserStatus",

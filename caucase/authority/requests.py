@@ -11,7 +11,7 @@ from functools import partial
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.issuer import Issued, Issuer
 from caucase.authority.principal import Principal
-from caucase.authority.use_case import Steps, use_case
+from caucase.authority.use_case import Later, Steps, use_case
 from caucase.clock import Clock
 from caucase.core import profile
 from caucase.core.pem import CERTIFICATE, REQUEST, to_pem
@@ -199,12 +199,15 @@ class Requests:
         if row.read_at is None and kept is not None:
             now = self._clock()
             until = int((now + kept).timestamp())
-            yield partial(
-                requests.set_read,
-                context=self.name,
-                request_id=request_id,
-                now=int(now.timestamp()),
-                keep_until=until,
+            # If that is lost, it is kept for longer.
+            yield Later(
+                partial(
+                    requests.set_read,
+                    context=self.name,
+                    request_id=request_id,
+                    now=int(now.timestamp()),
+                    keep_until=until,
+                )
             )
         return to_pem(row.certificate, CERTIFICATE)
 

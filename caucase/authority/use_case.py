@@ -1,13 +1,15 @@
 """Use cases in two halves: what is decided and signed, and what is committed once that is done.
 
 A use case is a generator. It yields each piece of work for a write transaction and is sent the result, so that
-whoever runs it waits for the disk in its own way: a thread by blocking, the server's event loop without.
+whoever runs it waits for the disk in its own way: a thread by blocking, the server's event loop without. For what is
+yielded as ``Later`` nobody has to wait.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeAlias, TypeVar, overload
 
 from caucase.store import Database, Transaction, Write
@@ -16,7 +18,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Work: TypeAlias = Callable[[Transaction], Any]  # what Database.write takes
-Steps: TypeAlias = Generator[Work, Any, T]  # ends with the use case's result
+
+
+@dataclass(frozen=True)
+class Later:
+    """Work whose result is nobody's concern, and which does no harm by never being done: the process may end before."""
+
+    work: Work
+
+
+Steps: TypeAlias = Generator[Work | Later, Any, T]  # ends with the use case's result
 
 
 class Storage(Protocol):
@@ -72,7 +83,7 @@ class UseCase(Generic[P, T]):
             work = next(steps)
             while True:
                 try:
-                    result = self.database.write(work)
+                    result = self.database.write(work.work if isinstance(work, Later) else work)
                 except Exception as error:  # noqa: BLE001 - it is the use case's to deal with
                     work = steps.throw(error)
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from caucase.authority import UseCase
+from caucase.authority import Later, UseCase
 from caucase.server.committing import Committer
 
 P = ParamSpec("P")
@@ -30,6 +30,9 @@ class CarryingOut(Generic[T]):
     def _advance(self, result: Any, error: Exception | None) -> None:
         try:
             work = self._steps.send(result) if error is None else self._steps.throw(error)
+            while isinstance(work, Later):
+                self._committer.commit_later(work.work)
+                work = self._steps.send(None)
             self._committer.commit(work, self._advance)
         except StopIteration as end:
             if not self.outcome.done():

@@ -7,12 +7,15 @@ are ready share a commit; only when nothing more comes is it made.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from caucase import clock
-from caucase.authority import Storage, Work, Write
+from caucase.authority import Storage, Transaction, Work, Write
 from caucase.errors import CaucaseError
+
+_log = logging.getLogger(__name__)
 
 # Seconds. A commit that takes longer (a slow disk) must not hold up those who only read; and how long the disk is taken
 # for slow then.
@@ -21,6 +24,8 @@ _SLOW_FOR = 1.0
 # While another process writes: how soon it is tried again, and how often before the work goes to the other thread.
 _PAUSE = 0.0005
 _TRIES = 10
+# For how long work is gathered for which nobody waits.
+_SOON = 0.05
 
 Done: TypeAlias = Callable[[Any, Exception | None], None]
 """Called with the result, or with what was raised instead."""
@@ -32,6 +37,8 @@ class Committer:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._batch: list[Write] = []
+        self._unhurried: list[Work] = []
+        self._is_failing = False
         self._seen = 0
         self._tries = 0
         self._slow_until = 0.0
@@ -45,6 +52,38 @@ class Committer:
             self._seen = 0
             asyncio.get_running_loop().call_soon(self._commit_if_complete)
         self._batch.append(Write(work, done))
+
+    def commit_later(self, work: Work) -> None:
+        """Have ``work`` committed soon, with all that came meanwhile. If that fails the journal hears of it."""
+        if not self._unhurried:
+            asyncio.get_running_loop().call_later(_SOON, self._commit_unhurried)
+        self._unhurried.append(work)
+
+    def finish(self) -> None:
+        """Before the database is closed: let it have what was to be committed later."""
+        for work in self._unhurried:
+            self._storage.submit(Write(work, self._note))
+        self._unhurried = []
+
+    def _commit_unhurried(self) -> None:
+        works, self._unhurried = self._unhurried, []
+
+        def all_of_them(transaction: Transaction) -> None:
+            for work in works:
+                work(transaction)
+
+        if not works:
+            return  # the end has come before
+        try:
+            self.commit(all_of_them, self._note)
+        except CaucaseError as error:
+            self._note(None, error)
+
+    def _note(self, _: Any, error: Exception | None) -> None:
+        """Tell of a failure, but not of each while it lasts."""
+        if error is not None and not self._is_failing:
+            _log.error("What nobody waits for could not be stored: %s", error)
+        self._is_failing = error is not None
 
     def _commit_if_complete(self) -> None:
         """Commit what there is, unless more has come since the loop has looked the last time."""

@@ -99,6 +99,8 @@ class Worker:
                 for task in tasks:
                     task.cancel()
                 await runner.cleanup()
+                if self._site.service is not None:
+                    self._site.service.committer.finish()
                 self._site.throttle.tick(all_of_it=True)
 
     def _configured(self, appliance: Appliance) -> State:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from caucase.authority.use_case import Steps, use_case
+from caucase.authority.use_case import Later, Steps, use_case
 from caucase.server import committing
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.committing import Committer
 from caucase.store import Database, Transaction
-from caucase.store.settings import count
+from caucase.store.settings import count, counter
 
 
 @pytest.fixture
@@ -159,6 +159,12 @@ class Desk:
         self.reported.append((first, second))
         return first * by
 
+    @use_case
+    def note(self, number: int) -> Steps[int]:
+        """Counts, and nobody waits for that."""
+        yield Later(step)
+        return number
+
 
 def refuse(_: Transaction) -> None:
     raise KeyError("no")
@@ -196,3 +202,66 @@ def test_it_goes_on_when_nobody_waits(database: Database) -> None:
 
     asyncio.run(run())
     assert desk.reported == [(2, 3)]
+
+
+# What nobody waits for
+
+
+def counted(database: Database) -> int:
+    with database.read() as transaction:
+        return counter(transaction, "cas", "n")
+
+
+def test_nobody_waits_for_what_is_done_later(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(committing, "_SOON", 0.2)
+    batches: list[int] = []
+    commit = database.commit
+    monkeypatch.setattr(database, "commit", lambda batch: batches.append(len(batch)) or commit(batch))
+    desk = Desk(database)
+
+    async def run() -> None:
+        committer = Committer(database)
+        for number in range(10):
+            assert await CarryingOut(committer, desk.note, number).outcome == number
+        assert counted(database) == 1
+        await asyncio.sleep(0.4)
+
+    asyncio.run(run())
+    assert counted(database) == 11
+    assert batches == [1]
+
+
+def test_outside_of_the_loop_it_is_done_at_once(database: Database) -> None:
+    assert Desk(database).note(7) == 7
+    assert counted(database) == 2
+
+
+def test_at_the_end_it_is_done(database: Database) -> None:
+    async def run() -> None:
+        committer = Committer(database)
+        await CarryingOut(committer, Desk(database).note, 1).outcome
+        committer.finish()
+        database.close()
+        await asyncio.sleep(2 * committing._SOON)
+
+    asyncio.run(run())
+    with Database(database.path) as opened:
+        assert counted(opened) == 2
+
+
+def test_a_failure_of_it_is_told_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(committing, "_SOON", 0.0)
+
+    async def run() -> None:
+        committer = Committer(database)
+        for work in (refuse, refuse, step, refuse):
+            committer.commit_later(work)
+            await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+    assert counted(database) == 2
+    assert [record.getMessage() for record in caplog.records] == [
+        "What nobody waits for could not be stored: 'no'"
+    ] * 2
