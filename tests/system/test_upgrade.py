@@ -91,6 +91,18 @@ def test_purge_keeps_the_authority_and_says_so(machine: Machine) -> None:
     assert machine.run("systemctl --failed --plain --no-legend") == ""
 
 
+def test_certificates_are_kept_again_after_a_purge_and_a_return(machine: Machine) -> None:
+    machine.write("/etc/caucase/updater/www.yaml", "ca_url: http://localhost:8009\n")
+    machine.run("systemctl enable --now caucase-updater@www.timer")
+    machine.run("apt-get purge --yes caucase-client")
+    assert machine.run("systemctl --failed --plain --no-legend") == ""
+    machine.run("apt-get install --yes /srv/caucase-client_*.deb")
+    for timer in ("caucase-updater@www.timer", "caucase-deploy@www.timer"):
+        assert machine.show(timer, "ActiveState") == "active"
+    assert machine.run("systemctl --failed --plain --no-legend") == ""
+    machine.run("systemctl start caucase-updater@www.service")
+
+
 def test_a_newer_database_is_refused(machine: Machine) -> None:
     """What a downgrade would meet."""
     machine.run(ASK)
