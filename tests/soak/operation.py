@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from caucase.authority import Authority, ContextAuthority, UseCase
+from caucase.authority import Authority, ContextAuthority, Later, UseCase
 from caucase.errors import CaucaseError
 from caucase.store import Database, Transaction, Write
 
@@ -74,7 +74,9 @@ class Going:
     def finish(self) -> None:
         while self._work is not None:
             work, self._work = self._work, None
-            result = outcome_of(lambda: self._database.write(work))
+            # As for who calls a use case, who waits also for what could be done later.
+            now = work.work if isinstance(work, Later) else work
+            result = outcome_of(functools.partial(self._database.write, now))
             if isinstance(result, CaucaseError):
                 self.outcome = outcome_of(lambda: self._advance(lambda: self._steps.throw(result)))
             else:
