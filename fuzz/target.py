@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,3 +22,19 @@ class Target:
     words: tuple[bytes, ...] = ()
     frames: tuple[tuple[bytes, bytes], ...] = ((b"", b""),)
     is_der: bool = False
+
+
+def of_file(name: str, read: Callable[[Path], object]) -> Callable[[Path], AbstractContextManager[Run]]:
+    """``Target.opened`` of what reads a file: it has that name, and whatever is tried is in it."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Run]:
+        path = folder / name
+
+        def run(data: bytes) -> None:
+            path.write_bytes(data)
+            read(path)
+
+        yield run
+
+    return opened

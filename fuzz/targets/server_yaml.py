@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
 from caucase.appliance import policy_of
 from caucase.config.load import load_server_config
 from caucase.config.schema import OPTIONS
 from caucase.config.strict_yaml import SIZE_LIMIT
-from fuzz.judge import Run
-from fuzz.target import Target
-
-
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[Run]:
-    path = folder / "caucased.yaml"
-
-    def run(data: bytes) -> None:
-        path.write_bytes(data)
-        policy_of(load_server_config(path, {}))
-
-    yield run
-
+from fuzz.target import Target, of_file
 
 TARGET = Target(
-    opened=_opened,
+    opened=of_file("caucased.yaml", lambda path: policy_of(load_server_config(path, {}))),
     limit=SIZE_LIMIT,
     words=(
         *(f"{key}: ".encode("ascii") for key in OPTIONS),

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from pathlib import Path
-
 from caucase.config.load_updater import load_updater_config
 from caucase.config.strict_yaml import SIZE_LIMIT
 from caucase.config.updater_schema import SETTINGS
-from fuzz.judge import Run
-from fuzz.target import Target
-
-
-@contextlib.contextmanager
-def _opened(folder: Path) -> Iterator[Run]:
-    path = folder / "www.yaml"
-
-    def run(data: bytes) -> None:
-        path.write_bytes(data)
-        load_updater_config(path, directory=folder)
-
-    yield run
-
+from fuzz.target import Target, of_file
 
 TARGET = Target(
-    opened=_opened,
+    opened=of_file("www.yaml", lambda path: load_updater_config(path, directory=path.parent)),
     limit=SIZE_LIMIT,
     words=(
         *(f"{key}: ".encode("ascii") for key in SETTINGS),
