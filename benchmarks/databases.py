@@ -23,7 +23,8 @@ from benchmarks import servers, work
 from benchmarks.servers import BUILD, OURS, Server
 from caucase.core import crl
 from caucase.core.record import Entry, Kind
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.store import Database, Transaction, cas, issued, record, requests, revocations
 
 NETLOC = "localhost:8009"

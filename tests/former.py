@@ -17,6 +17,7 @@ from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.keys import PrivateKey
 from caucase.core.netloc import NetLoc
 from caucase.core.profile import Asked
+from caucase.core.spki import key_id
 from caucase.core.x509 import dump_pem, load_request, public_key
 
 PERIOD = timedelta(days=93)
@@ -78,7 +79,7 @@ class FormerDatabase:
             subject=csr.subject,
             extensions=profile.leaf_extensions(
                 Asked.by(csr),
-                key=public_key(csr),
+                key_id=key_id(public_key(csr)),
                 issuer=signer.key_id,
                 crl_url=url if prefix == "cas" else None,
                 auto_signed=False,

@@ -9,7 +9,8 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.keyring import CaSet, Keyring, new_ca
 from caucase.core.chain import in_order, vouch
 from caucase.core.issue import Signer
-from caucase.core.x509 import KeyId, fingerprint
+from caucase.core.spki import KeyId
+from caucase.core.x509 import fingerprint
 from caucase.errors import Conflict, StoreError
 from caucase.store import Database, Transaction, cas, settings
 

@@ -28,7 +28,8 @@ from caucase.authority.status import ContextStatus, Status
 from caucase.authority.use_case import Storage
 from caucase.clock import Clock, monotonic, sleep
 from caucase.core.issue import Signer
-from caucase.core.x509 import KeyId, crl_number, dump_pem, is_signed_by
+from caucase.core.spki import KeyId
+from caucase.core.x509 import crl_number, dump_pem, is_signed_by
 from caucase.errors import Malformed, NotFound, Untrusted
 from caucase.store import Database, Transaction, cas, issued, record, requests, revocations, settings
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 from caucase.authority.policy import ContextName
 from caucase.authority.record import verify
 from caucase.core import message
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     fingerprint,
     load_certificate,
     load_certificate_der,
     load_private_key_der,
     public_key,
-    spki,
     subject_key_id,
 )
 from caucase.errors import CaucaseError, Malformed

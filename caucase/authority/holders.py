@@ -9,15 +9,8 @@ from cryptography import x509
 
 from caucase.authority.policy import ContextName
 from caucase.core.keys import PublicKey
-from caucase.core.x509 import (
-    KeyId,
-    Serial,
-    authority_key_id,
-    check_validity,
-    key_id,
-    load_certificate_der,
-    public_key,
-)
+from caucase.core.spki import KeyId, key_id
+from caucase.core.x509 import Serial, authority_key_id, check_validity, load_certificate_der, public_key
 from caucase.errors import CaucaseError
 from caucase.store import Transaction, issued, revocations
 

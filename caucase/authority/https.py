@@ -18,6 +18,7 @@ from caucase.clock import Clock
 from caucase.core import message, profile
 from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.keys import KeyType
+from caucase.core.spki import key_id, spki
 from caucase.core.x509 import (
     authority_key_id,
     dump_pem,
@@ -26,8 +27,7 @@ from caucase.core.x509 import (
     load_private_key,
     not_after,
     not_before,
-    public_key,
-    spki,
+    spki_in,
 )
 from caucase.errors import CaucaseError, NotFound
 
@@ -99,7 +99,7 @@ class HttpsIdentity:
             certificate = next(iter(load_certificates(content)), None)
         except CaucaseError:
             return None
-        if certificate is None or spki(public_key(certificate)) != spki(key.public_key()):
+        if certificate is None or spki_in(certificate) != spki(key.public_key()):
             return None
         issuer = self._keyring.snapshot().find(authority_key_id(certificate), self._clock())
         return certificate if issuer is not None and issuer.signed(certificate) else None
@@ -108,7 +108,7 @@ class HttpsIdentity:
         signer = self._keyring.lasting_signer()
         key = _KEY_TYPE.generate()
         extensions = profile.https_leaf_extensions(
-            self._policy.netloc, key=key.public_key(), issuer=signer.key_id
+            self._policy.netloc, key_id=key_id(key.public_key()), issuer=signer.key_id
         )
         certificate = issue(
             signer,

@@ -17,12 +17,8 @@ from caucase.authority.policy import CRL_PERIODS, ContextName, Policy
 from caucase.authority.status import ContextStatus, ListStatus, Status, UserStatus
 from caucase.clock import Clock
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import (
-    Serial,
-    key_id,
-    not_after,
-    not_before,
-)
+from caucase.core.spki import key_id
+from caucase.core.x509 import Serial, not_after, not_before
 from caucase.errors import ConfigError, StoreError
 from caucase.store import Database, Transaction, requests, revocations, settings
 from caucase.store.revocations import PublishedList

@@ -15,14 +15,8 @@ from caucase.core import profile
 from caucase.core.issue import Validity, issue_der, serial_at
 from caucase.core.profile import Asked
 from caucase.core.record import Entry, Kind, alternative_names, serial_text
-from caucase.core.x509 import (
-    KeyId,
-    Serial,
-    authority_key_id,
-    check_validity,
-    key_id_in,
-    public_key,
-)
+from caucase.core.spki import KeyId, key_id_of
+from caucase.core.x509 import Serial, authority_key_id, check_validity, spki_in
 from caucase.errors import CertificateInvalid, DuplicateKey
 from caucase.store import Database, Transaction, record, requests, revocations
 
@@ -69,16 +63,18 @@ class Issuer:
         """
         now = self._clock()
         signer = self._keyring.signer(known)
-        issuer, key, serial = signer.key_id, public_key(csr), serial_at(now)
-        validity = Validity.starting(now, self.policy.validity).within(signer.certificate)
+        issuer, serial = signer.key_id, serial_at(now)
+        info = spki_in(csr)
+        key_id = key_id_of(info)
+        validity = Validity.starting(now, self.policy.validity).within(signer.not_after)
         url = f"http://{self._netloc.authority}/{self.name}/crl/{int.from_bytes(issuer, 'big')}.der"
         der = issue_der(
             signer,
-            key=key,
+            info=info,
             subject=asked.subject,
             extensions=profile.leaf_extensions(
                 asked,
-                key=key,
+                key_id=key_id,
                 issuer=issuer,
                 crl_url=url if self.profile.publishes_crl_url else None,
                 auto_signed=is_marked,
@@ -92,7 +88,7 @@ class Issuer:
             serial=serial,
             subject=asked.subject.rfc4514_string(),
             names=alternative_names(asked.extensions),
-            key_id=key_id_in(csr),
+            key_id=key_id,
             issuer=issuer,
             not_before=int(validity.not_before.timestamp()),
             not_after=int(validity.not_after.timestamp()),

@@ -23,8 +23,8 @@ from caucase.core.chain import vouch
 from caucase.core.issue import Signer, Validity, issue_ca, random_serial
 from caucase.core.profile import Extension
 from caucase.core.rollover import Lifetime, Roles
+from caucase.core.spki import KeyId
 from caucase.core.x509 import (
-    KeyId,
     Serial,
     dump_der,
     dump_private_key_der,

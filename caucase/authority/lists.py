@@ -29,7 +29,8 @@ from caucase.core.issue import Signer
 from caucase.core.pem import CRL, PEM_LINE_BYTES, pem_pieces, pem_size, to_pem
 from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
-from caucase.core.x509 import KeyId, Serial, not_after, revocation_date
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial, not_after, revocation_date
 from caucase.errors import AlreadyRevoked, NotFound, StoreError
 from caucase.store import Database, Transaction, record, revocations, settings
 from caucase.store.revocations import PublishedList

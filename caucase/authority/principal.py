@@ -10,14 +10,8 @@ from cryptography import x509
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.keyring import Ca, Keyring
 from caucase.clock import Clock
-from caucase.core.x509 import (
-    KeyId,
-    Serial,
-    authority_key_id,
-    check_validity,
-    key_id_in,
-    load_certificate_der,
-)
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial, authority_key_id, check_validity, key_id_in, load_certificate_der
 from caucase.errors import CaucaseError, NotAuthenticated, StoreError
 from caucase.store import Database, revocations
 

@@ -15,7 +15,8 @@ from itertools import islice
 from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.policy import ContextName
 from caucase.core.record import Entry, Kind, link
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.errors import StoreError
 from caucase.store import Database, Transaction, record, settings
 from caucase.store.record import Chain, Conditions, Position

@@ -14,14 +14,8 @@ from caucase.authority.authority import CRL_NUMBER_MAX, Authority
 from caucase.authority.context import ContextAuthority
 from caucase.authority.policy import ContextName
 from caucase.clock import Clock
-from caucase.core.x509 import (
-    KeyId,
-    Serial,
-    authority_key_id,
-    load_certificate_der,
-    not_after,
-    not_before,
-)
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial, authority_key_id, load_certificate_der, not_after, not_before
 from caucase.errors import CertificateInvalid, Malformed, NotAcceptable
 from caucase.store import Database, issued, revocations, settings
 

@@ -18,7 +18,7 @@ from caucase.core.message import SignedMessage
 from caucase.core.pem import CERTIFICATE, to_pem
 from caucase.core.profile import Asked
 from caucase.core.record import Kind, serial_text
-from caucase.core.x509 import Serial, dump_der, load_certificate, load_request, public_key, spki
+from caucase.core.x509 import Serial, dump_der, load_certificate, load_request, public_key, spki_in
 from caucase.errors import NotAcceptable
 from caucase.store import Database, Transaction, issued
 
@@ -53,7 +53,7 @@ class Renewals:
         another one. Malformed, NotAcceptable, CertificateInvalid if it is revoked.
         """
         csr = load_request(csr_pem)
-        if spki(public_key(csr)) == spki(public_key(old)):
+        if spki_in(csr) == spki_in(old):
             raise NotAcceptable(
                 "The request is made with the key that is to be replaced.", "Make a new key for it."
             )

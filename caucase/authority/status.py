@@ -9,7 +9,8 @@ from datetime import datetime
 
 from caucase.authority.policy import ContextName
 from caucase.core.rollover import Phase, Span
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 
 
 @dataclass(frozen=True, kw_only=True)

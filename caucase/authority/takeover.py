@@ -21,6 +21,7 @@ from caucase.core.chain import in_order, links
 from caucase.core.issue import Signer
 from caucase.core.origin import check_origin
 from caucase.core.record import Entry, Kind, issued
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     SERIAL_MAX,
     Serial,
@@ -32,8 +33,7 @@ from caucase.core.x509 import (
     load_request,
     not_after,
     not_before,
-    public_key,
-    spki,
+    spki_in,
     subject_key_id,
 )
 from caucase.errors import CaucaseError, Malformed
@@ -134,7 +134,7 @@ def _signer(name: ContextName, ca: LegacyCa) -> Signer:
         certificate, key = load_certificate(ca.certificate_pem), load_private_key(ca.key_pem)
     except CaucaseError as error:
         raise Malformed(f"A {name} CA cannot be read: {error.message}", error.hint) from None
-    if spki(public_key(certificate)) != spki(key.public_key()):
+    if spki_in(certificate) != spki(key.public_key()):
         raise Malformed(f"The key of a {name} CA is not that of its certificate.")
     return Signer(certificate=certificate, key=key, key_id=subject_key_id(certificate))
 

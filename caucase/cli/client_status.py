@@ -21,8 +21,8 @@ from caucase.cli.terminal import Colour, Painted, has_colours
 from caucase.cli.timeline import Row, draw
 from caucase.core import iso8601, rollover
 from caucase.core.rollover import CA_PERIODS, Lifetime, Roles, Span
+from caucase.core.spki import KeyId
 from caucase.core.x509 import (
-    KeyId,
     authority_key_id,
     next_update,
     not_after,

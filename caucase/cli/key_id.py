@@ -10,7 +10,7 @@ from pathlib import Path
 from caucase.cli.common import EX_OK, Parser, run
 from caucase.client import read_key
 from caucase.core.backup import read_key_ids
-from caucase.core.x509 import key_id
+from caucase.core.spki import key_id
 from caucase.errors import Malformed
 
 PROGRAM = "caucase-key-id"

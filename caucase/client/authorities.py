@@ -15,9 +15,9 @@ from cryptography import x509
 from caucase.client.api import CRL_LIMIT, Client
 from caucase.client.pemfiles import PemFiles
 from caucase.core.pem import CERTIFICATE, pem_blocks
+from caucase.core.spki import KeyId
 from caucase.core.trust import updated_trust
 from caucase.core.x509 import (
-    KeyId,
     authority_key_id,
     dump_pem,
     is_ca,

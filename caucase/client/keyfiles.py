@@ -16,6 +16,7 @@ from cryptography import x509
 
 from caucase.core.keys import PrivateKey
 from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     dump_pem,
     dump_private_key,
@@ -24,8 +25,7 @@ from caucase.core.x509 import (
     load_certificates,
     load_private_key,
     load_request,
-    public_key,
-    spki,
+    spki_in,
 )
 from caucase.errors import CaucaseError, Conflict, Malformed
 from caucase.host.files import read_limited, write_atomic
@@ -189,7 +189,7 @@ def _read(path: Path) -> bytes:
 
 
 def _match(certificate: x509.Certificate, key: PrivateKey) -> bool:
-    return spki(public_key(certificate)) == spki(key.public_key())
+    return spki_in(certificate) == spki(key.public_key())
 
 
 def _hidden(key_path: Path) -> Path:

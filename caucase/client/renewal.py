@@ -16,7 +16,8 @@ from caucase.client.authorities import check_issued
 from caucase.client.keyfiles import KeyPair, replace_pair
 from caucase.core.keys import PrivateKey
 from caucase.core.request import make_request
-from caucase.core.x509 import not_after, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import not_after, spki_in
 from caucase.errors import Untrusted
 
 
@@ -46,7 +47,7 @@ def renewed(
 
 def check_key(certificate: x509.Certificate, key: PrivateKey) -> None:
     """Untrusted if a certificate that the server sent is for another key."""
-    if spki(public_key(certificate)) != spki(key.public_key()):
+    if spki_in(certificate) != spki(key.public_key()):
         raise Untrusted(
             "The certificate that the server sent is not for the key that it was asked for.",
             "Nothing was changed here. Tell whoever runs the CA: it is damaged, or somebody is in between.",

@@ -13,7 +13,8 @@ from caucase.core.issue import Signer
 from caucase.core.keys import PublicKey, check_strength, key_type
 from caucase.core.material import FoundCertificate, Material
 from caucase.core.rollover import check_ca_life
-from caucase.core.x509 import is_ca, is_signed_by, not_after, not_before, public_key, spki, subject_key_id
+from caucase.core.spki import spki
+from caucase.core.x509 import is_ca, is_signed_by, not_after, not_before, public_key, spki_in, subject_key_id
 from caucase.errors import NotAcceptable
 
 
@@ -33,7 +34,7 @@ def candidates(material: Material, *, now: datetime, period: timedelta, allow_ba
     keys = {spki(found.key.public_key()): found for found in material.keys}
     signers, skipped, used = [], list(material.skipped), set()
     for found in material.certificates:
-        public = spki(public_key(found.certificate))
+        public = spki_in(found.certificate)
         used.add(public)
         reason = (
             "there is no key for it"

@@ -9,7 +9,8 @@ from cryptography import x509
 from caucase.core import message
 from caucase.core.issue import Signer
 from caucase.core.message import SignedMessage
-from caucase.core.x509 import KeyId, dump_pem, not_after, not_before
+from caucase.core.spki import KeyId
+from caucase.core.x509 import dump_pem, not_after, not_before
 
 
 def vouch(predecessor: Signer, successor: x509.Certificate) -> SignedMessage:

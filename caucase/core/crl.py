@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from caucase.core import der
 from caucase.core.issue import Signer
-from caucase.core.signature import algorithm_identifier, signed
+from caucase.core.signature import signed
 from caucase.core.x509 import Serial
 
 _V2 = der.integer(1)
@@ -33,7 +33,6 @@ def build_crl(
     """
     if isinstance(signer.key, ed25519.Ed25519PrivateKey):
         raise TypeError("an Ed25519 key signs no list: relying parties of today could not check it")
-    algorithm = algorithm_identifier(signer.key)
     revoked = bytearray()
     for entry in entries:
         revoked += entry
@@ -43,7 +42,7 @@ def build_crl(
     )
     fields: list[bytes | bytearray] = [
         _V2,
-        algorithm,
+        signer.algorithm,
         signer.name,
         der.time(this_update),
         der.time(next_update),
@@ -51,4 +50,4 @@ def build_crl(
     if revoked:  # section 5.1.2.6: absent, not empty, when nothing is revoked
         fields += [der.header(der.SEQUENCE, len(revoked)), revoked]
     fields.append(der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)))
-    return signed(signer.key, [der.header(der.SEQUENCE, sum(map(len, fields))), *fields], algorithm)
+    return signed(signer.key, [der.header(der.SEQUENCE, sum(map(len, fields))), *fields], signer.algorithm)

@@ -20,7 +20,8 @@ from caucase.core.keys import PrivateKey, PublicKey
 from caucase.core.profile import Extension
 from caucase.core.rollover import BACKDATE
 from caucase.core.signature import algorithm_identifier, signed
-from caucase.core.x509 import SERIAL_MAX, KeyId, Serial, key_id, load_stored_certificate, not_after, spki
+from caucase.core.spki import KeyId, key_id, spki
+from caucase.core.x509 import SERIAL_MAX, Serial, load_stored_certificate, not_after
 
 _V3 = der.tlv(der.explicit(0), der.integer(2))
 
@@ -40,6 +41,16 @@ class Signer:
         """The subject of the CA, in DER: the issuer of what it signs."""
         return parsed.subject(self.certificate).public_bytes()
 
+    @functools.cached_property
+    def not_after(self) -> datetime:
+        """When the CA ends, and with it all that it signed."""
+        return not_after(self.certificate)
+
+    @functools.cached_property
+    def algorithm(self) -> bytes:
+        """How it signs: AlgorithmIdentifier, in DER."""
+        return algorithm_identifier(self.key)
+
     def __repr__(self) -> str:
         return f"Signer({self.certificate.subject.rfc4514_string()!r})"
 
@@ -57,9 +68,9 @@ class Validity:
         start = now.replace(microsecond=0) - BACKDATE
         return cls(not_before=start, not_after=start + life)
 
-    def within(self, ca: x509.Certificate) -> Validity:
-        """No certificate outlives its CA."""
-        return Validity(not_before=self.not_before, not_after=min(self.not_after, not_after(ca)))
+    def within(self, end: datetime) -> Validity:
+        """No certificate outlives its CA, which ends then."""
+        return self if self.not_after <= end else Validity(not_before=self.not_before, not_after=end)
 
 
 # Of the 159 bits 31 are seconds, which last until 2088 and then begin again.
@@ -90,27 +101,30 @@ def issue(
     serial: Serial,
 ) -> x509.Certificate:
     """A certificate for ``key``, signed by ``signer``, that ends with its CA at the latest."""
-    der = issue_der(signer, key=key, subject=subject, extensions=extensions, validity=validity, serial=serial)
-    return load_stored_certificate(der)
+    encoded = issue_der(
+        signer, info=spki(key), subject=subject, extensions=extensions, validity=validity, serial=serial
+    )
+    return load_stored_certificate(encoded)
 
 
 def issue_der(
     signer: Signer,
     *,
-    key: PublicKey,
+    info: bytes,
     subject: x509.Name,
     extensions: Sequence[Extension],
     validity: Validity,
     serial: Serial,
 ) -> bytes:
-    """Like ``issue``, in DER, for somebody who does not read it."""
+    """Like ``issue``, in DER, for somebody who does not read it. ``info``: the key as ``spki.spki`` writes it."""
     return _signed(
         signer.key,
+        algorithm=signer.algorithm,
         issuer=signer.name,
-        key=key,
+        info=info,
         subject=subject,
         extensions=extensions,
-        validity=validity.within(signer.certificate),
+        validity=validity.within(signer.not_after),
         serial=serial,
     )
 
@@ -132,8 +146,9 @@ def issue_ca(
     ]
     encoded = _signed(
         key,
+        algorithm=algorithm_identifier(key),
         issuer=subject.public_bytes(),
-        key=public,
+        info=spki(public),
         subject=subject,
         extensions=[*extensions, *identifiers],
         validity=validity,
@@ -145,8 +160,9 @@ def issue_ca(
 def _signed(
     signing_key: PrivateKey,
     *,
+    algorithm: bytes,
     issuer: bytes,
-    key: PublicKey,
+    info: bytes,
     subject: x509.Name,
     extensions: Sequence[Extension],
     validity: Validity,
@@ -154,7 +170,6 @@ def _signed(
 ) -> bytes:
     if validity.not_after < validity.not_before:
         raise ValueError("a certificate that ends before it begins")
-    algorithm = algorithm_identifier(signing_key)
     tbs = der.tlv(
         der.SEQUENCE,
         _V3,
@@ -163,7 +178,7 @@ def _signed(
         issuer,
         der.tlv(der.SEQUENCE, der.time(validity.not_before), der.time(validity.not_after)),
         subject.public_bytes(),
-        spki(key),
+        info,
         der.tlv(der.explicit(3), der.tlv(der.SEQUENCE, *(one.encoded for one in extensions)))
         if extensions
         else b"",

@@ -17,7 +17,8 @@ from cryptography.x509.oid import AttributeOID, ExtensionOID
 from caucase.core import profile, wording
 from caucase.core.keys import key_type
 from caucase.core.profile import Asked, Extension
-from caucase.core.x509 import KeyId, key_id_in, public_key, request_attributes
+from caucase.core.spki import KeyId
+from caucase.core.x509 import key_id_in, public_key, request_attributes
 from caucase.errors import Malformed, NotAcceptable
 
 BY_ISSUER = "as the CA that signs has it"
@@ -102,7 +103,7 @@ def preview(
     asked = Asked.by(template or request)
     issued = profile.leaf_extensions(
         asked,
-        key=public_key(request),
+        key_id=key_id_in(request),
         issuer=KeyId(b""),
         crl_url="" if publishes_crl_url else None,
         auto_signed=False,

@@ -15,9 +15,10 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.core import der
-from caucase.core.keys import PublicKey, check_strength
+from caucase.core.keys import check_strength
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import COMMON_NAME_MAX, KeyId, key_id, public_key, subject
+from caucase.core.spki import KeyId
+from caucase.core.x509 import COMMON_NAME_MAX, public_key, subject
 from caucase.errors import Malformed, NotAcceptable
 
 CAUCASE_OID = "1.3.6.1.4.1.37476.9000.70.0"
@@ -96,14 +97,14 @@ def _alternative_names(asked: Asked) -> list[x509.GeneralName]:
 
 
 def leaf_extensions(
-    asked: Asked, *, key: PublicKey, issuer: KeyId, crl_url: str | None, auto_signed: bool
+    asked: Asked, *, key_id: KeyId, issuer: KeyId, crl_url: str | None, auto_signed: bool
 ) -> list[Extension]:
     """The extensions of an issued certificate. ``auto_signed``: whether it carries the mark of automatic
     signing.
     """
     extensions = [
         _NO_CA,
-        Extension(value=x509.SubjectKeyIdentifier(key_id(key))),
+        Extension(value=x509.SubjectKeyIdentifier(key_id)),
         _authority_key_identifier(issuer),
     ]
     if crl_url is not None:
@@ -208,12 +209,12 @@ def https_ca_extensions(netloc: NetLoc) -> list[Extension]:
     return [*ca_extensions(), Extension(value=constraints, critical=True)]
 
 
-def https_leaf_extensions(netloc: NetLoc, *, key: PublicKey, issuer: KeyId) -> list[Extension]:
+def https_leaf_extensions(netloc: NetLoc, *, key_id: KeyId, issuer: KeyId) -> list[Extension]:
     """The server's own HTTPS certificate: no subject, so a critical alternative name."""
     name = x509.DNSName(netloc.host) if netloc.ip is None else x509.IPAddress(netloc.ip)
     return [
         _NO_CA,
-        Extension(value=x509.SubjectKeyIdentifier(key_id(key))),
+        Extension(value=x509.SubjectKeyIdentifier(key_id)),
         _authority_key_identifier(issuer),
         Extension(value=_key_usage("digital_signature"), critical=True),
         Extension(value=x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])),

@@ -19,16 +19,8 @@ from typing import TypeAlias
 from cryptography import x509
 
 from caucase.core import wording
-from caucase.core.x509 import (
-    SERIAL_MAX,
-    KeyId,
-    Serial,
-    authority_key_id,
-    key_id_in,
-    not_after,
-    not_before,
-    subject,
-)
+from caucase.core.spki import KeyId
+from caucase.core.x509 import SERIAL_MAX, Serial, authority_key_id, key_id_in, not_after, not_before, subject
 
 Value: TypeAlias = int | str | bytes | None
 

@@ -20,10 +20,9 @@ from typing import NewType, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from caucase.core import der
-from caucase.core.keys import RSA_MAX_BITS, PrivateKey, PublicKey, key_type
+from caucase.core.keys import PrivateKey, PublicKey, key_type
 from caucase.core.pem import (
     CERTIFICATE,
     CRL,
@@ -34,11 +33,9 @@ from caucase.core.pem import (
     single_pem_block,
 )
 from caucase.core.signature import verifies
+from caucase.core.spki import KeyId, key_id_of, load_spki, usual_spki
 from caucase.errors import CertificateInvalid, Malformed
 
-KeyId = NewType(
-    "KeyId", bytes
-)  # RFC 5280 section 4.2.1.2 (1): SHA-1 of the public key's bits, or what a CA chose
 Serial = NewType("Serial", int)  # RFC 5280 section 4.1.2.2: positive, 20 octets at most
 
 SERIAL_MAX = 2**159 - 1
@@ -56,11 +53,6 @@ warnings.filterwarnings("error", category=UserWarning, module=r"(caucase\.core|c
 _NOT_WELL_FORMED = (
     ValueError, TypeError, KeyError, UnsupportedAlgorithm, InternalError, Warning, x509.InvalidVersion,
 )  # fmt: skip
-
-# AlgorithmIdentifier's contents for an RSA key, and for one on the curve P-256.
-_RSA = der.oid(x509.ObjectIdentifier("1.2.840.113549.1.1.1")) + der.tlv(der.NULL)
-_EC_OID = der.oid(x509.ObjectIdentifier("1.2.840.10045.2.1"))
-_P256 = _EC_OID + der.oid(x509.ObjectIdentifier("1.2.840.10045.3.1.7"))
 
 _T = TypeVar("_T")
 _Signed = TypeVar("_Signed", x509.Certificate, x509.CertificateSigningRequest)
@@ -214,13 +206,6 @@ def dump_der(
 _REMEMBERED = 256
 
 
-def public_key_info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
-    if isinstance(signed, x509.Certificate):
-        return _certificate_parts(signed.tbs_certificate_bytes)[2]
-    return _request_parts(signed.tbs_certrequest_bytes)[1]
-
-
 def subject(signed: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
     """The subject; the library would make a new object of it each time."""
     if isinstance(signed, x509.Certificate):
@@ -270,61 +255,26 @@ def request_attributes(request: x509.CertificateSigningRequest) -> list[str]:
     ]
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
-def public_key_of(info: bytes) -> PublicKey:
-    """A public key from its SubjectPublicKeyInfo; NotAcceptable if it is of a kind that is not handled.
-
-    OpenSSL 3's decoders take a hundred microseconds, longer than the check of a signature. The usual keys are made
-    of their numbers instead (RFC 3279 section 2.3.1, RFC 5480 section 2), and a few are remembered: one request is
-    about one key at several places.
-    """
-    (_, algorithm, _), (_, bits, _) = der.parts(der.contents(info))
-    if algorithm == _RSA and (numbers := _rsa_numbers(bits)) is not None:
-        return numbers.public_key()
-    if algorithm == _P256 and bits.startswith(b"\0"):
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bits[1:])
-    key = serialization.load_der_public_key(info)
-    key_type(key)
-    return key  # type: ignore[return-value]  # key_type has refused every other kind
-
-
-def _rsa_numbers(bits: bytes) -> rsa.RSAPublicNumbers | None:
-    """Those of a key of a usual size that is written as it should be. What is in here was read by nobody before."""
-    if len(bits) > RSA_MAX_BITS // 4:
-        return None
-    try:
-        (_, modulus, _), (_, exponent, _) = der.parts(der.contents(bits[1:]))
-    except (IndexError, StopIteration, ValueError):
-        return None
-    n, e = int.from_bytes(modulus, "big"), int.from_bytes(exponent, "big")
-    if bits != b"\0" + der.tlv(der.SEQUENCE, der.integer(n), der.integer(e)):
-        return None
-    return rsa.RSAPublicNumbers(e, n)
-
-
-def spki(key: PublicKey) -> bytes:
-    """SubjectPublicKeyInfo in DER: what two equal keys have in common."""
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+def _info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+    """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
+    if isinstance(signed, x509.Certificate):
+        return _certificate_parts(signed.tbs_certificate_bytes)[2]
+    return _request_parts(signed.tbs_certrequest_bytes)[1]
 
 
 def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
     """The public key of a certificate or a request; NotAcceptable if it is of a kind that is not handled."""
-    return public_key_of(public_key_info(signed))
+    return load_spki(_info(signed))
 
 
-def key_id(key: PublicKey) -> KeyId:
-    """RFC 5280 section 4.2.1.2, method (1), of the usual form of the key, however it was written."""
-    return KeyId(x509.SubjectKeyIdentifier.from_public_key(key).digest)
+def spki_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
+    """The public key of a certificate or a request as ``spki.spki`` writes it, however it was written there."""
+    return usual_spki(_info(signed))
 
 
 def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyId:
     """The identifier of the public key of a certificate or a request, likewise."""
-    return _key_id_of(public_key_info(signed))
-
-
-@functools.lru_cache(maxsize=_REMEMBERED)
-def _key_id_of(info: bytes) -> KeyId:
-    return key_id(public_key_of(info))
+    return key_id_of(spki_in(signed))
 
 
 def subject_key_id(certificate: x509.Certificate) -> KeyId:

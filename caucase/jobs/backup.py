@@ -18,7 +18,7 @@ from caucase.authority import Holder, Unusable, heads, holders, report_heads
 from caucase.clock import Clock
 from caucase.core.backup import KeyEntry, Secrets, Writer, read_key_ids, seal_secrets
 from caucase.core.backup.header import IV_SIZE
-from caucase.core.x509 import KeyId, key_id
+from caucase.core.spki import KeyId, key_id
 from caucase.errors import CaucaseError
 from caucase.host.events import Audit
 from caucase.host.progress import progress

@@ -17,7 +17,8 @@ from caucase.config.schema import ServerConfig
 from caucase.core import rollover
 from caucase.core.netloc import https_port_for
 from caucase.core.rollover import Lifetime
-from caucase.core.x509 import check_validity, load_certificates, load_private_key, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import check_validity, load_certificates, load_private_key, spki_in
 from caucase.errors import CaucaseError
 from caucase.store import COMPANIONS, Database, cas, settings
 from caucase.store.db import schema_versions
@@ -218,7 +219,7 @@ def _https(config: ServerConfig, now: datetime) -> Iterator[Finding]:
         return  # said among the files
     try:
         key, certificates = load_private_key(content), load_certificates(content)
-        if not certificates or spki(public_key(certificates[0])) != spki(key.public_key()):
+        if not certificates or spki_in(certificates[0]) != spki(key.public_key()):
             yield _wrong(
                 f"HTTPS: {config.server_key} does not hold a key with its certificate; the server makes another"
             )

@@ -33,7 +33,8 @@ from caucase.config.schema import ServerConfig
 from caucase.core.backup import read_blocks, read_key_ids
 from caucase.core.keys import PrivateKey
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import KeyId, key_id, load_request, public_key, spki
+from caucase.core.spki import KeyId, key_id, spki
+from caucase.core.x509 import load_request, spki_in
 from caucase.errors import NotAcceptable
 from caucase.host.events import Audit, Named
 from caucase.host.progress import counting_seconds, progress
@@ -76,7 +77,7 @@ def restore(
     those of ``deliver``: nothing is there then.
     """
     check_absent(config.db)
-    if spki(public_key(load_request(csr_pem))) == spki(key.public_key()):
+    if spki_in(load_request(csr_pem)) == spki(key.public_key()):
         raise NotAcceptable(
             "The request is made with the key that opens the backup.", "Make a new key for it."
         )

@@ -14,7 +14,8 @@ from typing import Any
 from caucase.authority import PAGE_LIMIT, IssuedCertificate, Page, Query, Record
 from caucase.core import iso8601
 from caucase.core.record import serial_text
-from caucase.core.x509 import SERIAL_MAX, KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import SERIAL_MAX, Serial
 from caucase.errors import Malformed
 
 _NUMBER_MAX = 2**63 - 1

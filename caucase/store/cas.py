@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.store.db import Transaction
 from caucase.store.settings import CA_GENERATION, count
 

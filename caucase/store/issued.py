@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.store.db import Transaction
 
 

@@ -6,7 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 
 from caucase.core.record import START, Entry, Kind, issued, link, parse_serial_text
-from caucase.core.x509 import KeyId, load_certificate_der
+from caucase.core.spki import KeyId
+from caucase.core.x509 import load_certificate_der
 from caucase.errors import Malformed
 
 _TABLES = (

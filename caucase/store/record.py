@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from caucase.core.record import START, Entry, Kind, Value, link, parse_serial_text, serial_text
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.errors import StoreError
 from caucase.store.db import Transaction
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from caucase.core.network import network_of
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.store.db import Transaction
 
 RequestId = NewType("RequestId", int)  # unguessable, 63 bits

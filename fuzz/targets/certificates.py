@@ -14,6 +14,7 @@ from caucase.core.issue import Validity, issue
 from caucase.core.material import read_material
 from caucase.core.pem import CERTIFICATE, PEM_LIMIT
 from caucase.core.profile import Asked
+from caucase.core.spki import key_id
 from caucase.core.trust import updated_trust
 from caucase.core.x509 import (
     Serial,
@@ -73,7 +74,7 @@ def _opened(_folder: Path) -> Iterator[Run]:
             key=key,
             subject=asked.subject,
             extensions=profile.leaf_extensions(
-                asked, key=key, issuer=signer.key_id, crl_url=None, auto_signed=False
+                asked, key_id=key_id(key), issuer=signer.key_id, crl_url=None, auto_signed=False
             ),
             validity=Validity.starting(now, _LIFE),
             serial=Serial(2),

@@ -19,6 +19,7 @@ from caucase.core.issue import Validity, issue
 from caucase.core.pem import PEM_LIMIT, REQUEST
 from caucase.core.preview import Fate, preview
 from caucase.core.profile import Asked
+from caucase.core.spki import key_id
 from caucase.core.x509 import Serial, dump_pem, load_certificate, load_request, public_key
 from fuzz.judge import Run
 from fuzz.signing import ca, in_pem
@@ -45,7 +46,7 @@ def _opened(_folder: Path) -> Iterator[Run]:
             key=key,
             subject=asked.subject,
             extensions=profile.leaf_extensions(
-                asked, key=key, issuer=signer.key_id, crl_url="http://ca/crl/1", auto_signed=True
+                asked, key_id=key_id(key), issuer=signer.key_id, crl_url="http://ca/crl/1", auto_signed=True
             ),
             validity=Validity.starting(now, _LIFE),
             serial=Serial(2),

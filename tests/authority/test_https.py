@@ -9,6 +9,7 @@ from cryptography import x509
 
 from caucase.authority import AuditEvent, Authority, ContextName
 from caucase.core import message, trust
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     dump_private_key,
     is_signed_by,
@@ -17,7 +18,6 @@ from caucase.core.x509 import (
     not_after,
     not_before,
     public_key,
-    spki,
 )
 from caucase.errors import NotFound
 

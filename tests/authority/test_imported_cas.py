@@ -14,13 +14,13 @@ from cryptography.x509.oid import NameOID
 
 from caucase.authority import Authority, ContextName
 from caucase.core.keys import KeyType, PrivateKey
+from caucase.core.spki import key_id
 from caucase.core.x509 import (
     authority_key_id,
     dump_der,
     dump_pem,
     dump_private_key_der,
     is_signed_by,
-    key_id,
     load_certificate,
     load_certificate_der,
     not_after,

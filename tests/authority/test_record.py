@@ -16,7 +16,8 @@ from caucase.authority import AuditEvent, Authority, ContextAuthority, Query, ex
 from caucase.authority.authority import PRUNE_BATCH
 from caucase.core import crl
 from caucase.core.record import Entry, Kind
-from caucase.core.x509 import KeyId, Serial, key_id, not_after, not_before, public_key, subject_key_id
+from caucase.core.spki import KeyId, key_id
+from caucase.core.x509 import Serial, not_after, not_before, public_key, subject_key_id
 from caucase.errors import AlreadyRevoked, NotFound
 from caucase.store import Database, record
 from tests.authority import world as worlds

@@ -9,7 +9,8 @@ import pytest
 
 from caucase.authority import Authority, ContextAuthority, Query
 from caucase.core.record import Entry, Kind
-from caucase.core.x509 import KeyId, Serial, key_id
+from caucase.core.spki import KeyId, key_id
+from caucase.core.x509 import Serial
 from caucase.store import Database, record
 from tests.authority.world import SECOND, World, three
 

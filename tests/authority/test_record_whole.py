@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from caucase.authority import Authority, examine, record_size, verify
 from caucase.core.record import Entry, Kind
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.store import Database, record
 from tests.authority.world import World
 

@@ -11,7 +11,8 @@ from cryptography import x509
 from caucase.authority import AuditEvent, Authority
 from caucase.core import message
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import authority_key_id, dump_pem, key_id, not_after, public_key
+from caucase.core.spki import key_id
+from caucase.core.x509 import authority_key_id, dump_pem, not_after, public_key
 from caucase.errors import CertificateInvalid, DuplicateKey, Malformed, NotAcceptable
 
 from .world import ADDRESS, BOSS, PERIOD, World, at_once, fetch, renew, revocation, services, users

@@ -9,7 +9,8 @@ from cryptography import x509
 
 from caucase.authority import AuditEvent, Authority, RequestId
 from caucase.core.profile import is_auto_signed
-from caucase.core.x509 import key_id, load_certificate, load_request, not_after, not_before, public_key
+from caucase.core.spki import key_id
+from caucase.core.x509 import load_certificate, load_request, not_after, not_before, public_key
 from caucase.errors import (
     CaucaseError,
     CertificateInvalid,

@@ -12,7 +12,8 @@ import pytest
 from caucase.cli.key_id import main
 from caucase.core.backup import Secrets, Writer, seal_secrets
 from caucase.core.backup.header import IV_SIZE
-from caucase.core.x509 import dump_private_key, key_id
+from caucase.core.spki import key_id
+from caucase.core.x509 import dump_private_key
 
 
 @pytest.fixture

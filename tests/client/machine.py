@@ -20,7 +20,8 @@ from caucase.core.issue import Validity, issue, random_serial
 from caucase.core.keys import PrivateKey
 from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import Asked, leaf_extensions
-from caucase.core.x509 import dump_pem, dump_private_key, key_id
+from caucase.core.spki import key_id
+from caucase.core.x509 import dump_pem, dump_private_key
 from tests.client.simulator import new_ca, new_key
 
 OTHER = 65534  # nobody's user and group, on every Debian
@@ -104,7 +105,11 @@ class Machine:
             key=public,
             subject=asked.subject,
             extensions=leaf_extensions(
-                asked, key=public, issuer=key_id(self.ca.key.public_key()), crl_url=None, auto_signed=False
+                asked,
+                key_id=key_id(public),
+                issuer=key_id(self.ca.key.public_key()),
+                crl_url=None,
+                auto_signed=False,
             ),
             validity=Validity.starting(datetime.now(UTC), timedelta(days=93)),
             serial=random_serial(),

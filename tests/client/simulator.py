@@ -35,6 +35,7 @@ from caucase.core.profile import (
     https_leaf_extensions,
     leaf_extensions,
 )
+from caucase.core.spki import key_id
 from caucase.core.x509 import (
     dump_pem,
     dump_private_key,
@@ -117,7 +118,7 @@ class Authority:
             subject=asked.subject,
             extensions=leaf_extensions(
                 Asked.by(asked),
-                key=key,
+                key_id=key_id(key),
                 issuer=subject_key_id(signer.certificate),
                 crl_url=None,
                 auto_signed=False,
@@ -167,7 +168,7 @@ class Simulator:
             key=key.public_key(),
             subject=x509.Name([]),
             extensions=https_leaf_extensions(
-                netloc, key=key.public_key(), issuer=subject_key_id(https_ca.certificate)
+                netloc, key_id=key_id(key.public_key()), issuer=subject_key_id(https_ca.certificate)
             ),
             validity=Validity.starting(datetime.now(UTC), PERIOD),
             serial=random_serial(),

@@ -12,7 +12,8 @@ from cryptography import x509
 
 from caucase.client import Client, Mode, load_pair, make_request
 from caucase.core import message
-from caucase.core.x509 import Serial, dump_pem, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import Serial, dump_pem, public_key
 from caucase.errors import (
     CaucaseError,
     Malformed,

@@ -18,7 +18,8 @@ from caucase.client import (
     save_request,
 )
 from caucase.core.keys import PrivateKey
-from caucase.core.x509 import dump_pem, dump_private_key, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import dump_pem, dump_private_key, public_key
 from caucase.errors import Conflict, Malformed
 from caucase.host.files import write_atomic
 

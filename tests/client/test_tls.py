@@ -18,6 +18,7 @@ from caucase.client.tls import unverified_context, verified_context
 from caucase.core.issue import Signer, Validity, issue, issue_ca
 from caucase.core.netloc import NetLoc
 from caucase.core.profile import https_ca_extensions, https_leaf_extensions
+from caucase.core.spki import key_id
 from caucase.core.x509 import Serial, dump_pem, dump_private_key
 
 ADDRESS = "127.0.0.1"
@@ -44,7 +45,9 @@ class Authority:
             self.signer,
             key=self.key.public_key(),
             subject=x509.Name([]),
-            extensions=https_leaf_extensions(netloc, key=self.key.public_key(), issuer=self.signer.key_id),
+            extensions=https_leaf_extensions(
+                netloc, key_id=key_id(self.key.public_key()), issuer=self.signer.key_id
+            ),
             validity=Validity.starting(self.now - ago, timedelta(days=10)),
             serial=Serial(7),
         )

@@ -34,7 +34,7 @@ from caucase.core.backup import (
 )
 from caucase.core.backup.header import HEADER_LIMIT, MAGIC, STREAM_CIPHER
 from caucase.core.keys import KeyType, PrivateKey
-from caucase.core.x509 import key_id
+from caucase.core.spki import key_id
 from caucase.errors import Malformed, NotAcceptable
 
 KINDS = ["rsa:2048", "rsa:3072", "ec:P-256", "ec:P-384", "ec:P-521"]

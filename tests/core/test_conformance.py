@@ -19,6 +19,7 @@ from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.netloc import NetLoc
 from caucase.core.pem import CRL, to_pem
 from caucase.core.profile import Asked
+from caucase.core.spki import key_id
 from caucase.core.x509 import Serial, dump_pem, load_request, public_key, subject_key_id
 
 TOOLS = Path(os.environ.get("CAUCASE_TOOLS_BIN") or Path(__file__).parents[2] / ".venv-tools" / "bin")
@@ -66,7 +67,7 @@ def certify(ca: Signer, csr_pem: bytes, *, auto_signed: bool) -> x509.Certificat
         subject=csr.subject,
         extensions=profile.leaf_extensions(
             Asked.by(csr),
-            key=public_key(csr),
+            key_id=key_id(public_key(csr)),
             issuer=issuer,
             crl_url=f"http://{NETLOC.authority}/cas/crl/{int.from_bytes(issuer, 'big')}.der",
             auto_signed=auto_signed,
@@ -134,7 +135,7 @@ def https(keys, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str]
         )
         key = keys(kind, 1).public_key()
         extensions = profile.https_leaf_extensions(
-            NetLoc.parse(leaf_host or host), key=key, issuer=subject_key_id(ca.certificate)
+            NetLoc.parse(leaf_host or host), key_id=key_id(key), issuer=subject_key_id(ca.certificate)
         )
         leaf = issue(
             ca,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caucase.core.material import Material, dump_encrypted, read_material
-from caucase.core.x509 import public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import public_key
 from caucase.errors import CaucaseError, Malformed
 
 SECRET = b"correct horse"

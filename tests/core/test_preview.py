@@ -17,6 +17,7 @@ from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.netloc import NetLoc
 from caucase.core.preview import BY_ISSUER, ExtensionPreview, Fate, Preview, preview
 from caucase.core.profile import AUTO_SIGNED_OID, Asked
+from caucase.core.spki import key_id
 from caucase.core.x509 import key_id_in, load_request, load_request_der, public_key, subject_key_id
 
 from . import der
@@ -243,7 +244,7 @@ def test_the_certificate_is_as_foreseen(
     asked, key = Asked.by(request), public_key(request)
     issued = profile.leaf_extensions(
         asked,
-        key=key,
+        key_id=key_id(key),
         issuer=subject_key_id(ca.certificate),
         crl_url=None if users else URL,
         auto_signed=False,

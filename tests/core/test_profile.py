@@ -23,11 +23,11 @@ from caucase.core.profile import (
     check_identity,
     check_request,
 )
+from caucase.core.spki import key_id
 from caucase.core.x509 import (
     SERIAL_MAX,
     authority_key_id,
     is_ca,
-    key_id,
     load_certificate_der,
     load_request,
     load_request_der,
@@ -102,7 +102,7 @@ def certify(ca: Signer, make_csr) -> Certify:
             subject=asked.subject,
             extensions=profile.leaf_extensions(
                 asked,
-                key=key,
+                key_id=key_id(key),
                 issuer=subject_key_id(ca.certificate),
                 crl_url=crl_url,
                 auto_signed=auto_signed,
@@ -413,7 +413,9 @@ def test_https_leaf(ca: Signer, keys) -> None:
     key = keys().public_key()
     said = {
         type(e.value): e
-        for e in profile.https_leaf_extensions(NetLoc.parse("192.0.2.1:1"), key=key, issuer=key_id(key))
+        for e in profile.https_leaf_extensions(
+            NetLoc.parse("192.0.2.1:1"), key_id=key_id(key), issuer=key_id(key)
+        )
     }
     assert said[x509.SubjectAlternativeName].critical
     assert [str(name.value) for name in said[x509.SubjectAlternativeName].value] == ["192.0.2.1"]

@@ -18,7 +18,8 @@ from caucase.core import profile
 from caucase.core.issue import Signer, Validity, issue, issue_ca
 from caucase.core.netloc import NetLoc
 from caucase.core.record import START, Entry, Kind, issued, link
-from caucase.core.x509 import KeyId, Serial, key_id
+from caucase.core.spki import KeyId, key_id
+from caucase.core.x509 import Serial
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 ENTRY = Entry(kind=Kind.SIGNED, at=1, serial=Serial(255), issuer=KeyId(b"\x01"), not_after=9)
@@ -49,7 +50,9 @@ def certificate(ca: Signer, keys, *names: x509.GeneralName, subject: str = "www,
         ca,
         key=key,
         subject=asked.subject,
-        extensions=profile.leaf_extensions(asked, key=key, issuer=ca.key_id, crl_url=None, auto_signed=False),
+        extensions=profile.leaf_extensions(
+            asked, key_id=key_id(key), issuer=ca.key_id, crl_url=None, auto_signed=False
+        ),
         validity=Validity.starting(NOW, timedelta(days=93)),
         serial=Serial(0xABCDEF),
     )

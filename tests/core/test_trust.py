@@ -11,6 +11,7 @@ from cryptography import x509
 from caucase.core import message, profile, trust
 from caucase.core.issue import Signer, Validity, issue, issue_ca, random_serial
 from caucase.core.message import SignedMessage
+from caucase.core.spki import key_id
 from caucase.core.x509 import dump_pem, not_after, subject_key_id
 from caucase.errors import CaucaseError, Untrusted
 
@@ -59,7 +60,7 @@ def leaf(ca: Signer) -> x509.Certificate:
     key = ca.key.public_key()
     extensions = profile.leaf_extensions(
         profile.Asked(subject=SUBJECT, extensions=x509.Extensions([])),
-        key=key,
+        key_id=key_id(key),
         issuer=subject_key_id(ca.certificate),
         crl_url=None,
         auto_signed=False,

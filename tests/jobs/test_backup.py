@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from caucase.core.backup import read_blocks, read_key_ids
-from caucase.core.x509 import key_id, load_private_key_der
+from caucase.core.spki import key_id
+from caucase.core.x509 import load_private_key_der
 from caucase.errors import Conflict, StoreError
 from caucase.host.events import EVENTS
 from caucase.jobs.backup import BackupEvent, back_up, is_due, state

@@ -13,7 +13,8 @@ from cryptography import x509
 
 from caucase.core.backup import Secrets, Writer, seal_secrets
 from caucase.core.netloc import NetLoc
-from caucase.core.x509 import crl_number, dump_der, load_crls, not_after, public_key, revocation_date, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import crl_number, dump_der, load_crls, not_after, public_key, revocation_date
 from caucase.errors import (
     CertificateInvalid,
     ConfigError,

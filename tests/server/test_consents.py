@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote
 import pytest
 
 from caucase.authority import Principal
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.errors import StoreError
 from caucase.server import consent, consent_keys
 from caucase.server.consent_keys import ConsentKeys

@@ -9,14 +9,8 @@ from cryptography import x509
 
 from caucase.core.keys import KeyType, PrivateKey
 from caucase.core.request import make_request as csr_for
-from caucase.core.x509 import (
-    dump_pem,
-    dump_private_key,
-    load_certificate,
-    load_private_key,
-    public_key,
-    spki,
-)
+from caucase.core.spki import spki
+from caucase.core.x509 import dump_pem, dump_private_key, load_certificate, load_private_key, public_key
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ import pytest
 
 from caucase.client.keyfiles import load_pair
 from caucase.core.keys import key_type
-from caucase.core.x509 import dump_private_key, load_certificate, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import dump_private_key, load_certificate, public_key
 from tests.small_disk import fill, mounted
 
 from .conftest import Desk

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from caucase.authority import Authority, Principal
 from caucase.core import message, profile
 from caucase.core.keys import KeyType
+from caucase.core.spki import key_id
 from caucase.core.x509 import (
     authority_key_id,
     dump_der,
-    key_id,
     load_certificate,
     load_crls,
     not_after,

@@ -15,7 +15,8 @@ from cryptography import x509
 
 from caucase.core.issue import Validity, issue_ca
 from caucase.core.record import START, Entry, Kind, link
-from caucase.core.x509 import KeyId, Serial, dump_der, load_request, not_after
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial, dump_der, load_request, not_after
 from caucase.store import Database, record, schema
 from caucase.store.db import migrate
 from caucase.store.record import BEGINNING, Conditions

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.store import Database, Transaction, requests
 from caucase.store.requests import NewRequest, RequestId
 

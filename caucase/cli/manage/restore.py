@@ -20,7 +20,8 @@ from caucase.core import iso8601
 from caucase.core.keys import PrivateKey
 from caucase.core.material import read_material
 from caucase.core.pem import PEM_LIMIT
-from caucase.core.x509 import key_id, load_certificate, load_crls
+from caucase.core.spki import key_id
+from caucase.core.x509 import load_certificate, load_crls
 from caucase.errors import Malformed
 from caucase.host.events import Audit
 from caucase.host.files import read_limited

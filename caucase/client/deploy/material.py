@@ -20,6 +20,7 @@ from caucase.client.api import CRL_LIMIT
 from caucase.client.pemfiles import CA_ENDING, CRL_ENDING
 from caucase.config.updater import Part, UpdaterConfig
 from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     dump_pem,
     dump_private_key,
@@ -28,8 +29,7 @@ from caucase.core.x509 import (
     load_certificates,
     load_crls,
     load_private_key,
-    public_key,
-    spki,
+    spki_in,
 )
 from caucase.errors import CaucaseError, Malformed, TooLarge
 from caucase.host.places import Place, place
@@ -68,7 +68,7 @@ def _pair(config: UpdaterConfig) -> dict[Part, bytes]:
         return {}
     certificate = _parsed(config.crt, load_certificate, crt_data)
     key = _parsed(config.key, load_private_key, key_data)
-    if spki(public_key(certificate)) != spki(key.public_key()):
+    if spki_in(certificate) != spki(key.public_key()):
         raise Malformed(
             f"The key in {config.key} is not that of the certificate in {config.crt}.",
             "The updater puts this right when it runs next.",

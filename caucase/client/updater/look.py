@@ -16,14 +16,8 @@ from caucase.client.updater.memory import Memory, read_memory
 from caucase.client.updater.request import asked_digest, waiting
 from caucase.config.updater import UpdaterConfig
 from caucase.core.pem import CERTIFICATE, PEM_LIMIT, pem_blocks
-from caucase.core.x509 import (
-    KeyId,
-    authority_key_id,
-    load_certificate,
-    next_update,
-    subject_key_id,
-    this_update,
-)
+from caucase.core.spki import KeyId
+from caucase.core.x509 import authority_key_id, load_certificate, next_update, subject_key_id, this_update
 from caucase.host.files import read_limited
 
 

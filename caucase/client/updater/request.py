@@ -16,7 +16,8 @@ from caucase.config.updater import UpdaterConfig
 from caucase.core.keys import KeyType, PrivateKey, key_type
 from caucase.core.profile import Asked
 from caucase.core.request import make_request
-from caucase.core.x509 import dump_der, dump_pem, dump_private_key, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import dump_der, dump_pem, dump_private_key, public_key, spki_in
 from caucase.errors import Malformed, NotAcceptable
 from caucase.host.files import write_atomic
 from caucase.host.progress import counting_seconds
@@ -60,11 +61,11 @@ def waiting(config: UpdaterConfig, layout: Layout, certificate: x509.Certificate
     made = _made(layout)
     if made is not None:
         is_wanted = config.asked is None or asked_digest(Asked.by(made.csr)) == asked_digest(config.asked)
-        is_done = certificate is not None and spki(public_key(certificate)) == spki(public_key(made.csr))
+        is_done = certificate is not None and spki_in(certificate) == spki_in(made.csr)
         return made if is_wanted and not is_done else None
     if config.csr is not None and config.key is not None and certificate is None:
         csr, key = read_request(config.csr), read_key(config.key)
-        if spki(public_key(csr)) != spki(key.public_key()):
+        if spki_in(csr) != spki(key.public_key()):
             raise Malformed(
                 f"The key in {config.key} is not that of the request in {config.csr}.",
                 "Name the key that the request was made with.",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from caucase.core.message import load_json_object
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.errors import Malformed
 
 MAGIC = b"caucase\0"

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from caucase.core.backup.header import Header, KeyEntry
 from caucase.core.keys import PrivateKey, PublicKey
-from caucase.core.x509 import key_id
+from caucase.core.spki import key_id
 from caucase.errors import Malformed, NotAcceptable
 
 Random: TypeAlias = Callable[[int], bytes]

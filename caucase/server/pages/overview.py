@@ -9,7 +9,7 @@ from aiohttp import web
 
 from caucase.authority import CaStatus, ContextName, ContextStatus
 from caucase.core.rollover import Phase
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.server.call import Call
 from caucase.server.handlers import fresh_lists
 from caucase.server.pages.rendering import ROOT, show

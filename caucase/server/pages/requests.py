@@ -9,7 +9,7 @@ from aiohttp import web
 
 from caucase.authority import ContextAuthority, ContextName, PendingRequest, RequestId
 from caucase.core.preview import Preview
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.server.call import Call
 from caucase.server.pages.certificates import Certificate, certificate
 from caucase.server.pages.rendering import show

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from caucase.authority import ContextName
-from caucase.core.x509 import KeyId
+from caucase.core.spki import KeyId
 from caucase.errors import NotFound
 from caucase.server.call import Call
 from caucase.server.handlers import CA_CERTIFICATE

@@ -13,7 +13,8 @@ import pytest
 from caucase.authority import ContextName, Principal, RequestId
 from caucase.client.updater.memory import read_memory
 from caucase.core import message
-from caucase.core.x509 import load_certificate, load_private_key, load_request, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import load_certificate, load_private_key, load_request, public_key
 from tests.server.material import make
 
 from .man import Exchange, Reply, break_off, fall_silent, pass_on, say

@@ -17,9 +17,9 @@ from caucase.client.updater.memory import read_memory, write_memory
 from caucase.core.asked import asked, parse_name
 from caucase.core.keys import KeyType
 from caucase.core.request import make_request
+from caucase.core.spki import key_id
 from caucase.core.x509 import (
     dump_der,
-    key_id,
     load_certificate,
     load_certificates,
     load_crls,

@@ -19,6 +19,7 @@ from caucase.core.asked import asked, parse_key_usage, parse_name
 from caucase.core.crl import revocation_entry
 from caucase.core.keys import KeyType
 from caucase.core.request import make_request
+from caucase.core.spki import spki
 from caucase.core.x509 import (
     Serial,
     dump_pem,
@@ -27,7 +28,6 @@ from caucase.core.x509 import (
     load_request,
     not_after,
     public_key,
-    spki,
 )
 from caucase.errors import (
     CertificateInvalid,

@@ -8,7 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from caucase.core.x509 import load_request, public_key, spki
+from caucase.core.spki import spki
+from caucase.core.x509 import load_request, public_key
 from caucase.server.pages.changes import PURPOSES, USAGES
 from caucase.server.pages.visible import escaped
 

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from caucase.authority import CaStatus
 from caucase.core import rollover
 from caucase.core.rollover import Lifetime, Phase
-from caucase.core.x509 import KeyId, Serial
+from caucase.core.spki import KeyId
+from caucase.core.x509 import Serial
 from caucase.server.pages import timeline
 
 from .dom import Element
