@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -73,10 +72,9 @@ class Users:
 
     def _authenticate(self, certificate_der: bytes) -> Principal:
         now = self._clock()
-        digest = hashlib.sha256(certificate_der).digest()
         with self._database.read() as transaction:
             current = self._keyring.snapshot(transaction)
-            checked = self._checked.get(digest)
+            checked = self._checked.get(certificate_der)
             if checked is None:
                 certificate = load_certificate_der(certificate_der)
                 issuer = current.find(authority_key_id(certificate), now)
@@ -84,7 +82,7 @@ class Users:
                     raise NotAuthenticated(
                         "The certificate was not issued by a valid user CA of this server."
                     )
-                checked = self._remember(digest, certificate, issuer)
+                checked = self._remember(certificate_der, certificate, issuer)
             elif current.find(checked.issuer.key_id, now) is None:
                 raise NotAuthenticated("The CA of the certificate has expired.")
             check_validity(checked.certificate, now)
@@ -93,7 +91,7 @@ class Users:
                 raise NotAuthenticated("The certificate is revoked.")
         return checked.principal
 
-    def _remember(self, digest: bytes, certificate: x509.Certificate, issuer: Ca) -> _Checked:
+    def _remember(self, certificate_der: bytes, certificate: x509.Certificate, issuer: Ca) -> _Checked:
         principal = Principal(
             serial=Serial(certificate.serial_number),
             key_id=key_id_in(certificate),
@@ -102,5 +100,5 @@ class Users:
         checked = _Checked(certificate=certificate, issuer=issuer, principal=principal)
         if len(self._checked) >= _REMEMBERED:
             self._checked = {}
-        self._checked[digest] = checked
+        self._checked[certificate_der] = checked
         return checked

@@ -102,10 +102,19 @@ class Audit:
         kind = EVENTS[event.value]
         shown = {name: escape(str(value), FIELD_LIMIT) for name, value in fields.items() if value is not None}
         details = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
-        self._logger.log(
-            _LEVELS[kind.priority],
+        level = _LEVELS[kind.priority]
+        if not self._logger.isEnabledFor(level):
+            return
+        # As ``log`` does, which would also look for the line of code that calls it: always one of these.
+        entry = self._logger.makeRecord(
+            AUDIT_LOGGER,
+            level,
+            __file__,
+            0,
             "%s",
-            f"{kind.sentence} [{details}]" if details else kind.sentence,
+            (f"{kind.sentence} [{details}]" if details else kind.sentence,),
+            None,
+            func="Audit",
             extra={
                 "journal": {
                     "PRIORITY": str(kind.priority),
@@ -114,6 +123,7 @@ class Audit:
                 }
             },
         )
+        self._logger.handle(entry)
 
 
 def escape(text: str, limit: int | None = None) -> str:

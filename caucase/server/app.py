@@ -90,7 +90,7 @@ class Application:
                 said = service.consents.read(cookie, consent.user_of(call))
             return said.answers.get(origin or "")
 
-        access = service.origins.decide(origin, _kind(call), consent_given, is_secure=request.secure)
+        access = service.origins.decide(origin, _kind(call), consent_given, is_secure=call.peer.is_secure)
         if access is Access.REFUSED:
             response: web.StreamResponse = problems.plain(403, "Pages of this origin may not do this.")
         elif access is Access.ASK:
@@ -127,7 +127,7 @@ async def _handled(call: Call) -> web.StreamResponse:
         return problems.bare(405, {"Allow": match.allow}) if match.allowed else problems.bare(404)
     if match.route.kind not in (Kind.PAGE, Kind.FORM):
         return await _answered(match.route, call)
-    if not call.request.secure and call.request.method in ("GET", "HEAD"):
+    if not call.peer.is_secure and call.request.method in ("GET", "HEAD"):
         where = call.service.origins.https + call.request.rel_url.raw_path_qs
         return web.Response(status=302, headers={"Location": where})
     try:

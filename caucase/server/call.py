@@ -27,9 +27,9 @@ from caucase.errors import (
     TooLarge,
     TooSlow,
 )
-from caucase.server import peer
 from caucase.server.carrying_out import CarryingOut
 from caucase.server.limits import Kind
+from caucase.server.peer import peer_of
 from caucase.server.router import Match
 from caucase.server.site import Service, Site
 
@@ -48,6 +48,7 @@ class Call:
 
     def __init__(self, request: web.BaseRequest, match: Match, site: Site, service: Service) -> None:
         self.request = request
+        self.peer = peer_of(request)
         self.match = match
         self.service = service
         self.principal: Principal | None = None
@@ -84,7 +85,7 @@ class Call:
 
     @property
     def address(self) -> str:
-        return peer.address(self.request)
+        return self.peer.address
 
     def carry_out(self, use_case: UseCase[P, T], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[T]:
         """Run a use case; awaiting it gives what it returns or raises. It goes on also if the client does not wait."""
@@ -128,9 +129,9 @@ class Call:
         return self.principal
 
     def _identify(self) -> Principal:
-        if not peer.was_asked(self.request):
+        if not self.peer.was_asked:
             raise NotConfigured("This connection began before the server could work.", "Connect again.")
-        certificate = peer.certificate_der(self.request)
+        certificate = self.peer.certificate_der
         self.has_certificate = certificate is not None
         return self.service.authority.authenticate(certificate, address=self.address)
 

@@ -18,10 +18,11 @@ from aiohttp.abc import AbstractAccessLogger
 from caucase import __version__, clock
 from caucase.host.events import escape
 from caucase.host.journal import ACCESS_LOGGER
-from caucase.server import peer, problems
+from caucase.server import problems
 from caucase.server.call import call_of
 from caucase.server.framing import NONSENSE, Gate, Refused
 from caucase.server.limits import Kind
+from caucase.server.peer import LOCAL, Peer, peer_of
 from caucase.server.site import Site
 from caucase.server.wire import Wire
 
@@ -45,7 +46,7 @@ class Connection(web.RequestHandler):
     """
 
     __slots__ = (
-        "_address", "_gate", "_gone", "_has_served", "_held", "_is_answering", "_is_held", "_limits", "_moment",
+        "_gate", "_gone", "_has_served", "_held", "_is_answering", "_is_held", "_limits", "_moment", "_peer",
         "_refusal", "_rest", "_site", "_unsent", "_unsent_since", "_wire",
     )  # fmt: skip
 
@@ -77,7 +78,7 @@ class Connection(web.RequestHandler):
         self._site = site
         self._limits = limits
         self._gate = Gate(limits.head)
-        self._address = ""
+        self._peer: Peer | None = None
         self._wire: asyncio.Transport | None = None
         self._held: Wire | None = None
         self._has_served = False
@@ -92,9 +93,10 @@ class Connection(web.RequestHandler):
         self._refusal = 0
 
     @property
-    def address(self) -> str:
-        """That of the client, as ``peer.address`` has it."""
-        return self._address
+    def peer(self) -> Peer:
+        """The client."""
+        assert self._peer is not None, "the connection has been made"
+        return self._peer
 
     @property
     def is_busy(self) -> bool:
@@ -105,9 +107,9 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "listeners are of the stream kind"
-        self._address = peer.address_of(transport.get_extra_info("peername"))
+        self._peer = Peer.of(transport)
         self._wire = transport
-        if self._address != peer.LOCAL:
+        if self._peer.address != LOCAL:
             # Else a client that does not read has megabytes of the kernel's memory, and nobody sees how slow it is.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _STEP)
         self._held = Wire(transport)
@@ -154,7 +156,7 @@ class Connection(web.RequestHandler):
     def _refuse(self, status: int) -> None:
         """Answer with that status, and take nothing more. No request is being answered."""
         if status in _LIMITS:
-            self._site.throttle.refused(_LIMITS[status], self._address)
+            self._site.throttle.refused(_LIMITS[status], self.peer.address)
         self._gate.end()
         self._rest = b""
         self._refusal = status
@@ -200,7 +202,7 @@ class Connection(web.RequestHandler):
         if not unsent or not self._unsent or unsent <= self._unsent - _STEP:
             self._unsent, self._unsent_since = unsent, now
         elif now - self._unsent_since > self._limits.send_time:
-            self._site.throttle.refused(Kind.SEND_TIME, self._address)
+            self._site.throttle.refused(Kind.SEND_TIME, self.peer.address)
             wire.abort()
             return
         if self._is_answering or not self._gate.expects_head:
@@ -211,7 +213,7 @@ class Connection(web.RequestHandler):
                 self._refuse(408)
         elif waited > (self._limits.idle_time if self._has_served else self._limits.header_time):
             if not self._has_served:
-                self._site.throttle.refused(Kind.HEADER_TIME, self._address)
+                self._site.throttle.refused(Kind.HEADER_TIME, self.peer.address)
             self.force_close()
 
     def handle_error(
@@ -249,7 +251,7 @@ class AccessLog(AbstractAccessLogger):
         has_body = request.method != "HEAD" and response.status not in (204, 304)
         self.logger.info(
             '%s - %s [%s] "%s" %d %s "%s" "%s"',
-            peer.address(request),
+            peer_of(request).address,
             f"{call.principal.serial:x}" if call is not None and call.principal is not None else "-",
             f"{clock.now():%d/%b/%Y:%H:%M:%S %z}",
             _quoted(f"{request.method} {request.raw_path} {version}"),

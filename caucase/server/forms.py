@@ -13,7 +13,7 @@ _LIMIT = 64 * 1024  # bytes: two URLs, which no browser makes longer than this, 
 
 async def read(call: Call, *, fields: int) -> dict[str, list[str]]:
     """The values of each field that is not empty; of ``fields`` in all, at most. Malformed, or as ``Call.body``."""
-    if not call.request.secure:
+    if not call.peer.is_secure:
         raise Malformed("Forms are sent over HTTPS only.")
     if not call.has_type(_TYPE):
         raise Malformed(f"The answer must be sent as {_TYPE}.")

@@ -26,7 +26,7 @@ _DECIMAL = re.compile(r"[0-9]{1,99}", re.ASCII)
 
 
 async def description(call: Call) -> web.Response:
-    document = call.service.hal[call.match.context, call.request.secure]
+    document = call.service.hal[call.match.context, call.peer.is_secure]
     return represent(call.request, document, HAL)
 
 

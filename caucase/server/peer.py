@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import ssl
+from dataclasses import dataclass
 from typing import Protocol, cast
 
 from aiohttp import web
@@ -12,40 +14,49 @@ from aiohttp import web
 LOCAL = "local"
 
 
-class _Addressed(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Peer:
+    """What is known of a client from its connection alone, which stays the same for as long as that lasts.
+
+    ``address``: its IP address, without port; ``local`` for a connection over a Unix socket. ``is_secure``: it speaks
+    HTTPS. ``certificate_der``: its TLS client certificate, ``None`` without one. That is a user's only if the authority
+    says so: after a session was resumed, TLS has not looked at it again. ``was_asked``: False if TLS could not ask for
+    one, because the connection began before the server could work.
+    """
+
+    address: str
+    is_secure: bool
+    certificate_der: bytes | None
+    was_asked: bool
+
+    @classmethod
+    def of(cls, transport: asyncio.BaseTransport) -> Peer:
+        """After the handshake, where there is one."""
+        secured = transport.get_extra_info("ssl_object")
+        return cls(
+            address=address_of(transport.get_extra_info("peername")),
+            is_secure=secured is not None,
+            certificate_der=None if secured is None else secured.getpeercert(binary_form=True),
+            was_asked=secured is None or secured.context.verify_mode is not ssl.CERT_NONE,
+        )
+
+
+class _Connected(Protocol):
     """A connection: ``caucase.server.connection``."""
 
     @property
-    def address(self) -> str: ...
+    def peer(self) -> Peer: ...
 
 
-def address(request: web.BaseRequest) -> str:
-    """The IP address of the peer, without port; ``local`` for a connection over a Unix socket.
-
-    Also when the client has gone: what it has asked for is done, and is still its own.
-    """
-    return cast("_Addressed", request.protocol).address
+def peer_of(request: web.BaseRequest) -> Peer:
+    """Who sent it. Also when the client has gone: what it has asked for is done, and is still its own."""
+    return cast("_Connected", request.protocol).peer
 
 
 def address_of(name: object) -> str:
-    """The address of what a socket calls its peer."""
+    """The address of what a socket calls its peer, as ``Peer`` has it."""
     if not isinstance(name, tuple):
         return LOCAL
     host = str(name[0])
     mapped = ipaddress.IPv6Address(host).ipv4_mapped if host.startswith("::ffff:") else None
     return str(mapped or host)
-
-
-def certificate_der(request: web.BaseRequest) -> bytes | None:
-    """The TLS client certificate, in DER, ``None`` without one and over plain HTTP.
-
-    It is a user's only if the authority says so: after a session was resumed, TLS has not looked at it again.
-    """
-    connection = request.get_extra_info("ssl_object")
-    return None if connection is None else connection.getpeercert(binary_form=True)
-
-
-def was_asked(request: web.BaseRequest) -> bool:
-    """False for a connection in which TLS could not ask for a certificate: it began before the server could work."""
-    connection = request.get_extra_info("ssl_object")
-    return connection is None or connection.context.verify_mode is not ssl.CERT_NONE
