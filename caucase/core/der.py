@@ -47,8 +47,9 @@ def bit_string(octets: bytes) -> bytes:
     return tlv(BIT_STRING, b"\x00", octets)
 
 
+@functools.lru_cache(maxsize=16)
 def time(moment: datetime) -> bytes:
-    """An aware UTC date, to the second."""
+    """An aware UTC date, to the second. What is issued in the same second has the same ones."""
     if moment.year < _GENERALIZED_TIME_FROM:
         return tlv(UTC_TIME, f"{moment:%y%m%d%H%M%SZ}".encode("ascii"))
     return tlv(GENERALIZED_TIME, f"{moment:%Y%m%d%H%M%SZ}".encode("ascii"))

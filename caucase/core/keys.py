@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -75,17 +76,36 @@ class KeyType:
         return f"{self.algorithm}:{self.size}" if self.size else self.algorithm
 
 
-def key_type(key: object) -> KeyType:
+def key_type(key: Any) -> KeyType:
     """The type of a public or private key; NotAcceptable if it is of a kind this project does not handle."""
-    if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
-        return KeyType(algorithm="rsa", size=str(key.key_size))
-    if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
-        if name := _CURVE_BY_NAME.get(key.curve.name):
-            return KeyType(algorithm="ec", size=name)
-        raise NotAcceptable(f"The curve {key.curve.name} is not supported.", f"Use {', '.join(_CURVES)}.")
-    if isinstance(key, ed25519.Ed25519PublicKey | ed25519.Ed25519PrivateKey):
-        return KeyType(algorithm="ed25519")
-    raise NotAcceptable("This kind of key is not supported.", "Use RSA, EC (P-256, P-384, P-521) or Ed25519.")
+    match _algorithm(type(key)):  # type: ignore[arg-type]  # mypy doubts that a class can be hashed
+        case "rsa":
+            return KeyType(algorithm="rsa", size=str(key.key_size))
+        case "ec":
+            if name := _CURVE_BY_NAME.get(key.curve.name):
+                return KeyType(algorithm="ec", size=name)
+            raise NotAcceptable(f"The curve {key.curve.name} is not supported.", f"Use {', '.join(_CURVES)}.")
+        case "ed25519":
+            return KeyType(algorithm="ed25519")
+        case _:
+            raise NotAcceptable(
+                "This kind of key is not supported.", "Use RSA, EC (P-256, P-384, P-521) or Ed25519."
+            )
+
+
+_ALGORITHMS: dict[str, tuple[type, ...]] = {
+    "rsa": (rsa.RSAPublicKey, rsa.RSAPrivateKey),
+    "ec": (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey),
+    "ed25519": (ed25519.Ed25519PublicKey, ed25519.Ed25519PrivateKey),
+}
+
+
+@functools.lru_cache(maxsize=32)
+def _algorithm(kind: type) -> str | None:
+    """Of a class of keys. Remembered, for those of the library are abstract: to ask whether a key is of one takes as
+    long as ten calls.
+    """
+    return next((name for name, kinds in _ALGORITHMS.items() if issubclass(kind, kinds)), None)
 
 
 def check_strength(key: object) -> KeyType:

@@ -15,7 +15,7 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NewType, TypeVar
+from typing import NamedTuple, NewType, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -77,13 +77,14 @@ def _parsed(parse: Callable[[], _T], what: str) -> _T:
 def _touched(signed: _Signed) -> _Signed:
     """Parse at once what ``cryptography`` parses on first use."""
     _ = signed.extensions, signed.signature_algorithm_oid
-    if isinstance(signed, x509.Certificate):
-        _ = issuer(signed)
-    for attribute in subject(signed).get_attributes_for_oid(x509.NameOID.COMMON_NAME):
+    parts = _parts(signed)
+    if parts.issuer is not None:
+        _ = _name(parts.issuer, signed, "issuer")
+    for attribute in _name(parts.subject, signed, "subject").get_attributes_for_oid(x509.NameOID.COMMON_NAME):
         # What one version stores, newer ones must be able to read.
         if not 0 < len(attribute.value) <= COMMON_NAME_MAX:
             raise ValueError("length of the common name")
-    key_type(public_key(signed))
+    key_type(load_spki(parts.info))
     return signed
 
 
@@ -208,14 +209,14 @@ _REMEMBERED = 256
 
 def subject(signed: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
     """The subject; the library would make a new object of it each time."""
-    if isinstance(signed, x509.Certificate):
-        return _name(_certificate_parts(signed.tbs_certificate_bytes)[1], signed, "subject")
-    return _name(_request_parts(signed.tbs_certrequest_bytes)[0], signed, "subject")
+    return _name(_parts(signed).subject, signed, "subject")
 
 
 def issuer(certificate: x509.Certificate) -> x509.Name:
     """The issuer, likewise."""
-    return _name(_certificate_parts(certificate.tbs_certificate_bytes)[0], certificate, "issuer")
+    encoded = _parts(certificate).issuer
+    assert encoded is not None, "every certificate has one"
+    return _name(encoded, certificate, "issuer")
 
 
 def _name(encoded: bytes, signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> x509.Name:
@@ -230,19 +231,35 @@ def _name(encoded: bytes, signed: x509.Certificate | x509.CertificateSigningRequ
 _NAMES: dict[bytes, x509.Name] = {}
 
 
+class _Parts(NamedTuple):
+    """Of a certificate or a request, in DER: ``info`` is the SubjectPublicKeyInfo as it is written there."""
+
+    issuer: bytes | None
+    subject: bytes
+    info: bytes
+
+
+def _parts(signed: x509.Certificate | x509.CertificateSigningRequest) -> _Parts:
+    # To ask whether it is a certificate would be to ask an abstract class, which takes longer than to look for it.
+    tbs: bytes | None = getattr(signed, "tbs_certificate_bytes", None)
+    if tbs is not None:
+        return _certificate_parts(tbs)
+    return _request_parts(signed.tbs_certrequest_bytes)  # type: ignore[union-attr]
+
+
 @functools.lru_cache(maxsize=_REMEMBERED)
-def _certificate_parts(tbs: bytes) -> tuple[bytes, bytes, bytes]:
-    """Issuer, subject and SubjectPublicKeyInfo of a TBSCertificate, in DER."""
+def _certificate_parts(tbs: bytes) -> _Parts:
+    """RFC 5280 section 4.1."""
     fields = list(der.parts(der.contents(tbs)))
     first = 1 if fields[0][0] == der.explicit(0) else 0  # version 1 says nothing of its version
-    return fields[first + 2][2], fields[first + 4][2], fields[first + 5][2]
+    return _Parts(fields[first + 2][2], fields[first + 4][2], fields[first + 5][2])
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def _request_parts(tbs: bytes) -> tuple[bytes, bytes]:
-    """Subject and SubjectPublicKeyInfo of a CertificationRequestInfo, in DER."""
+def _request_parts(tbs: bytes) -> _Parts:
+    """RFC 2986 section 4.1."""
     _, subject, info, *_ = der.parts(der.contents(tbs))
-    return subject[2], info[2]
+    return _Parts(None, subject[2], info[2])
 
 
 def request_attributes(request: x509.CertificateSigningRequest) -> list[str]:
@@ -255,21 +272,14 @@ def request_attributes(request: x509.CertificateSigningRequest) -> list[str]:
     ]
 
 
-def _info(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
-    """SubjectPublicKeyInfo in DER, as it is written there (RFC 5280 section 4.1, RFC 2986 section 4.1)."""
-    if isinstance(signed, x509.Certificate):
-        return _certificate_parts(signed.tbs_certificate_bytes)[2]
-    return _request_parts(signed.tbs_certrequest_bytes)[1]
-
-
 def public_key(signed: x509.Certificate | x509.CertificateSigningRequest) -> PublicKey:
     """The public key of a certificate or a request; NotAcceptable if it is of a kind that is not handled."""
-    return load_spki(_info(signed))
+    return load_spki(_parts(signed).info)
 
 
 def spki_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
     """The public key of a certificate or a request as ``spki.spki`` writes it, however it was written there."""
-    return usual_spki(_info(signed))
+    return usual_spki(_parts(signed).info)
 
 
 def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyId:

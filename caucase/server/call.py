@@ -188,7 +188,10 @@ class Call:
 
     def has_type(self, media_type: str) -> bool:
         """Whether the body says it is of this type, in UTF-8 if it names a character set."""
-        if not self.request.headers.get("Content-Type", "").isascii():  # which aiohttp cannot read
+        value = self.request.headers.get("Content-Type", "")
+        if value == media_type:  # as most write it; to take a header apart is a parser for e-mail
+            return True
+        if not value.isascii():  # which aiohttp cannot read
             return False
         charset = self.request.charset or "utf-8"
         return self.request.content_type == media_type and charset.lower() == "utf-8"
