@@ -73,10 +73,11 @@ def _fill(path: Path, size: int) -> None:
     connection = sqlite3.connect(path)
     with connection:
         connection.executemany(
-            "INSERT INTO request (context, key_id, digest, csr, address, submitted_at) VALUES ('cas', ?, ?, ?, '', 0)",
+            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at)"
+            " VALUES (?, 'cas', ?, ?, ?, '', 0)",
             (
-                (os.urandom(20), os.urandom(32), os.urandom(_BLOB_SIZE))
-                for _ in range(size * _MIB // _BLOB_SIZE)
+                (number, os.urandom(20), os.urandom(32), os.urandom(_BLOB_SIZE))
+                for number in range(size * _MIB // _BLOB_SIZE)
             ),
         )
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -51,7 +51,7 @@ def find_renewal(transaction: Transaction, digest: bytes, now: int) -> bytes | N
 
 def insert_renewal(transaction: Transaction, context: str, renewal: RenewalRow) -> None:
     transaction.execute(
-        "INSERT OR REPLACE INTO renewal VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO renewal (digest, context, key_id, certificate, keep_until) VALUES (?, ?, ?, ?, ?)",
         (renewal.digest, context, renewal.key_id, renewal.certificate, renewal.keep_until),
     )
 

@@ -72,7 +72,7 @@ def select(transaction: Transaction, context: str, request_id: RequestId, now: i
 def select_pending(transaction: Transaction, context: str) -> list[RequestRow]:
     """Pending requests, the one that waits longest first."""
     rows = transaction.execute(
-        f"SELECT {_COLUMNS} FROM request WHERE context = ? AND certificate IS NULL ORDER BY submitted_at, id",
+        f"SELECT {_COLUMNS} FROM request WHERE context = ? AND certificate IS NULL ORDER BY submitted_at, number",
         (context,),
     )
     return [_row(row) for row in rows]

@@ -159,6 +159,60 @@ MIGRATIONS: tuple[Migration, ...] = (
         UPDATE pending SET number = number - 1 WHERE context = OLD.context;
     END;
     """,
+    """
+    -- number: as they came. Ids and digests are random: what came, waited and was signed at the same time was on many
+    -- pages, and each had to be written.
+    CREATE TABLE request_in_order (
+        number INTEGER PRIMARY KEY,
+        id INTEGER NOT NULL UNIQUE,
+        context TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        csr BLOB NOT NULL,
+        address TEXT NOT NULL,
+        submitted_at INTEGER NOT NULL,
+        certificate BLOB,
+        keep_until INTEGER,
+        read_at INTEGER,
+        network TEXT NOT NULL DEFAULT '',
+        UNIQUE (context, digest)
+    );
+    INSERT INTO request_in_order
+        (id, context, key_id, digest, csr, address, submitted_at, certificate, keep_until, read_at, network)
+        SELECT id, context, key_id, digest, csr, address, submitted_at, certificate, keep_until, read_at, network
+        FROM request ORDER BY submitted_at, id;
+    DROP TABLE request;
+    ALTER TABLE request_in_order RENAME TO request;
+    CREATE INDEX request_pending ON request (context, submitted_at) WHERE certificate IS NULL;
+    CREATE INDEX request_key ON request (context, key_id);
+    CREATE INDEX request_kept ON request (keep_until) WHERE keep_until IS NOT NULL;
+    CREATE INDEX request_network ON request (context, network) WHERE certificate IS NULL;
+    CREATE TRIGGER request_waits AFTER INSERT ON request WHEN NEW.certificate IS NULL BEGIN
+        INSERT INTO pending VALUES (NEW.context, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+    END;
+    CREATE TRIGGER request_signed AFTER UPDATE OF certificate ON request
+    WHEN OLD.certificate IS NULL AND NEW.certificate IS NOT NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+    CREATE TRIGGER request_rejected AFTER DELETE ON request WHEN OLD.certificate IS NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+
+    CREATE TABLE renewal_in_order (
+        number INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        context TEXT NOT NULL,
+        key_id BLOB NOT NULL,
+        certificate BLOB NOT NULL,
+        keep_until INTEGER NOT NULL
+    );
+    INSERT INTO renewal_in_order (digest, context, key_id, certificate, keep_until)
+        SELECT digest, context, key_id, certificate, keep_until FROM renewal ORDER BY keep_until, digest;
+    DROP TABLE renewal;
+    ALTER TABLE renewal_in_order RENAME TO renewal;
+    CREATE INDEX renewal_key ON renewal (context, key_id);
+    CREATE INDEX renewal_kept ON renewal (keep_until);
+    """,
 )
 
 

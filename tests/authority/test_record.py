@@ -366,7 +366,9 @@ def expire(path: Path, count: int) -> None:
             ((number, f"{number}") for number in range(count)),
         )
         connection.executemany(
-            "INSERT INTO renewal VALUES (?, 'cas', x'01', x'02', 2)", ((f"{n}",) for n in range(count))
+            "INSERT INTO renewal (digest, context, key_id, certificate, keep_until)"
+            " VALUES (?, 'cas', x'01', x'02', 2)",
+            ((f"{n}",) for n in range(count)),
         )
         connection.executemany(
             "INSERT INTO revocation VALUES ('cas', ?, x'01', 1, 2, x'00')",

@@ -73,8 +73,9 @@ def ballast(transaction: Transaction) -> None:
     """So that a backup is not written with a single call."""
     for number in range(10):
         transaction.execute(
-            "INSERT INTO request (context, key_id, digest, csr, address, submitted_at) VALUES ('cas', ?, ?, ?, '', 0)",
-            (bytes(20), bytes([number]), bytes(16_384)),
+            "INSERT INTO request (id, context, key_id, digest, csr, address, submitted_at)"
+            " VALUES (?, 'cas', ?, ?, ?, '', 0)",
+            (number, bytes(20), bytes([number]), bytes(16_384)),
         )
 
 

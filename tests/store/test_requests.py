@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caucase.core.spki import KeyId
-from caucase.store import Database, Transaction, requests
+from caucase.store import Database, Transaction, issued, requests
+from caucase.store.issued import RenewalRow
 from caucase.store.requests import NewRequest, RequestId
+from caucase.store.schema import MIGRATIONS
 
 CONTEXTS = ("cau", "cas")
 
@@ -84,3 +87,43 @@ def test_an_id_that_is_taken(database: Database) -> None:
     with database.read() as transaction:
         assert [row.csr for row in requests.select_pending(transaction, "cas")] == [new(1).csr]
         assert requests.select_pending(transaction, "cau") == []
+
+
+def test_what_an_older_release_kept_is_there_in_the_order_in_which_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before schema 6 the id was where a row was."""
+    path = tmp_path / "caucase.sqlite"
+    monkeypatch.setattr("caucase.store.db.MIGRATIONS", MIGRATIONS[:5])
+    late, early, signed = (RequestId(number) for number in (5, 2**63 - 1, 77))
+    renewal = RenewalRow(digest=b"d", key_id=KeyId(b"k"), certificate=b"renewed", keep_until=9)
+
+    def fill(transaction: Transaction) -> None:
+        for request_id, submitted_at in ((late, 3), (early, 1), (signed, 2)):
+            requests.insert(
+                transaction, "cas", request_id, replace(new(submitted_at), submitted_at=submitted_at)
+            )
+        requests.set_certificate(transaction, "cas", signed, b"certificate", 5)
+        issued.insert_renewal(transaction, "cas", renewal)
+
+    with Database(path) as database:
+        database.write(fill)
+    monkeypatch.undo()
+    with Database(path) as database:
+        with database.read() as transaction:
+            assert [row.id for row in requests.select_pending(transaction, "cas")] == [early, late]
+            numbers = transaction.execute("SELECT id FROM request ORDER BY number").fetchall()
+            assert numbers == [(early,), (signed,), (late,)]
+            row = requests.select(transaction, "cas", signed, 5)
+            assert row is not None
+            assert (row.certificate, row.csr) == (b"certificate", b"\x02")
+            assert requests.count_pending(transaction, "cas") == 2
+            assert requests.count_pending_of(transaction, "cas", "192.0.2.1") == 2
+            assert issued.find_renewal(transaction, b"d", 9) == b"renewed"
+            assert requests.expired(transaction, "cas", 6, 10) == [signed]
+            assert issued.expired_renewals(transaction, "cas", 10, 10) == [b"d"]
+        database.write(lambda transaction: requests.set_certificate(transaction, "cas", early, b"crt", 5))
+        database.write(lambda transaction: requests.delete_pending(transaction, "cas", late))
+        database.write(lambda transaction: requests.insert(transaction, "cas", RequestId(1), new(9)))
+        with database.read() as transaction:
+            assert requests.count_pending(transaction, "cas") == counted(transaction, "cas") == 1

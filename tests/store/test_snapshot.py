@@ -25,10 +25,10 @@ ROWS = {
         ("cas", b"\x01", 5, 9, b"older, yet second", b"key", '{"é": "\\u0000"}'),
     ],
     "request": [
-        (2**63 - 1, "cas", b"k", b"d1", bytes(range(256)), "192.0.2.1", 1, None, None, None, "192.0.2.1"),
-        (3, "cau", b"", b"d2", b"", "", 0, b"crt", 10, 11, ""),
+        (1, 2**63 - 1, "cas", b"k", b"d1", bytes(range(256)), "192.0.2.1", 1, None, None, None, "192.0.2.1"),
+        (2, 3, "cau", b"", b"d2", b"", "", 0, b"crt", 10, 11, ""),
     ],
-    "renewal": [(b"digest", "cas", b"k", b"crt", 5)],
+    "renewal": [(1, b"digest", "cas", b"k", b"crt", 5)],
     "record": [
         (
             "cas",
