@@ -73,8 +73,10 @@ class Validity:
         return self if self.not_after <= end else Validity(not_before=self.not_before, not_after=end)
 
 
-# Of the 159 bits 31 are seconds, which last until 2088 and then begin again.
+# The first 47 of the 159 bits count the time, which lasts until 2091 and then begins again; all others are random.
 _SERIALS_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=16)
+_TICK_BITS, _RANDOM_BITS = 47, 112
 
 
 def random_serial() -> Serial:
@@ -83,12 +85,12 @@ def random_serial() -> Serial:
 
 
 def serial_at(moment: datetime) -> Serial:
-    """Likewise, where many are kept: the moment, then 128 random bits. Those of the same time are neighbours in every
+    """Likewise, where many are kept: the moment, then 112 random bits. Those of the same time are neighbours in every
     table that is ordered by serials, so that what is issued, renewed and revoked touches few pages of a large one. It
     tells nobody more than the certificate does, which says when it begins.
     """
-    seconds = int((moment - _SERIALS_SINCE).total_seconds()) % 2**31
-    return Serial(seconds << 128 | secrets.randbits(128) or 1)
+    ticks = (moment - _SERIALS_SINCE) // _TICK % 2**_TICK_BITS
+    return Serial(ticks << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS) or 1)
 
 
 def issue(
