@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from cryptography import x509
 
@@ -10,7 +11,15 @@ from caucase.authority.audit import AuditEvent, AuditSink
 from caucase.authority.keyring import Ca, Keyring
 from caucase.clock import Clock
 from caucase.core.spki import KeyId
-from caucase.core.x509 import Serial, authority_key_id, check_validity, key_id_in, load_certificate_der
+from caucase.core.x509 import (
+    Serial,
+    authority_key_id,
+    check_dates,
+    key_id_in,
+    load_certificate_der,
+    not_after,
+    not_before,
+)
 from caucase.errors import CaucaseError, NotAuthenticated, StoreError
 from caucase.store import Database, revocations
 
@@ -39,11 +48,13 @@ class Principal:
 
 @dataclass(frozen=True, kw_only=True)
 class _Checked:
-    """A certificate that ``issuer`` signed."""
+    """A certificate that ``issuer`` signed, valid from ``start`` to ``end``."""
 
-    certificate: x509.Certificate
-    issuer: Ca
     principal: Principal
+    serial: Serial
+    start: datetime
+    end: datetime
+    issuer: Ca
 
 
 class Users:
@@ -85,19 +96,23 @@ class Users:
                 checked = self._remember(certificate_der, certificate, issuer)
             elif current.find(checked.issuer.key_id, now) is None:
                 raise NotAuthenticated("The CA of the certificate has expired.")
-            check_validity(checked.certificate, now)
-            serial = Serial(checked.certificate.serial_number)
-            if revocations.is_revoked(transaction, self._keyring.name, serial, checked.issuer.key_id):
+            check_dates(checked.start, checked.end, now)
+            if revocations.is_revoked(transaction, self._keyring.name, checked.serial, checked.issuer.key_id):
                 raise NotAuthenticated("The certificate is revoked.")
         return checked.principal
 
     def _remember(self, certificate_der: bytes, certificate: x509.Certificate, issuer: Ca) -> _Checked:
+        serial = Serial(certificate.serial_number)
         principal = Principal(
-            serial=Serial(certificate.serial_number),
-            key_id=key_id_in(certificate),
-            subject=certificate.subject.rfc4514_string(),
+            serial=serial, key_id=key_id_in(certificate), subject=certificate.subject.rfc4514_string()
         )
-        checked = _Checked(certificate=certificate, issuer=issuer, principal=principal)
+        checked = _Checked(
+            principal=principal,
+            serial=serial,
+            start=not_before(certificate),
+            end=not_after(certificate),
+            issuer=issuer,
+        )
         if len(self._checked) >= _REMEMBERED:
             self._checked = {}
         self._checked[certificate_der] = checked

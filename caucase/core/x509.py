@@ -368,14 +368,15 @@ def check_validity(certificate: x509.Certificate, now: datetime) -> None:
     """CertificateInvalid unless ``now`` is within the certificate's dates, both included (RFC 5280 section
     4.1.2.5).
     """
-    if now < not_before(certificate):
-        raise CertificateInvalid(
-            f"The certificate is not valid before {not_before(certificate):%Y-%m-%d %H:%M:%S} UTC."
-        )
-    if now.replace(microsecond=0) > not_after(certificate):
-        raise CertificateInvalid(
-            f"The certificate expired on {not_after(certificate):%Y-%m-%d %H:%M:%S} UTC."
-        )
+    check_dates(not_before(certificate), not_after(certificate), now)
+
+
+def check_dates(start: datetime, end: datetime, now: datetime) -> None:
+    """Likewise, where the dates have been read before."""
+    if now < start:
+        raise CertificateInvalid(f"The certificate is not valid before {start:%Y-%m-%d %H:%M:%S} UTC.")
+    if now.replace(microsecond=0) > end:
+        raise CertificateInvalid(f"The certificate expired on {end:%Y-%m-%d %H:%M:%S} UTC.")
 
 
 def is_signed_by(signed: x509.Certificate | x509.CertificateRevocationList, ca: x509.Certificate) -> bool:

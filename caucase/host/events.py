@@ -6,6 +6,7 @@ cut. An audit entry is never left out, and none holds a secret.
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from collections.abc import Mapping
@@ -119,11 +120,16 @@ class Audit:
                 "journal": {
                     "PRIORITY": str(kind.priority),
                     "MESSAGE_ID": kind.message_id,
-                    **{f"CAUCASE_{name.upper()}": value for name, value in shown.items()},
+                    **{_journal_field(name): value for name, value in shown.items()},
                 }
             },
         )
         self._logger.handle(entry)
+
+
+@functools.cache  # as many as there are in the source
+def _journal_field(name: str) -> str:
+    return f"CAUCASE_{name.upper()}"
 
 
 def escape(text: str, limit: int | None = None) -> str:
