@@ -41,6 +41,7 @@ ROOT = Path(__file__).parents[1]
 # What is shown of binary fields: certificates, requests, what is encrypted or signed, and digests.
 SHOWN = {
     "Issued.der",
+    "Peer.certificate_der",
     "PendingRequest.csr_pem",
     "PendingRequest.pem",
     "Answer.body",
