@@ -12,7 +12,7 @@ from aiohttp import web
 from caucase.authority import Authority
 from caucase.clock import Clock
 from caucase.config.schema import ServerConfig
-from caucase.errors import CaucaseError, Malformed
+from caucase.errors import CaucaseError, Malformed, NotFound
 from caucase.server import consent, hal, problems
 from caucase.server.call import Call, attach
 from caucase.server.committing import Committer
@@ -20,6 +20,7 @@ from caucase.server.connection import SERVER
 from caucase.server.consent_keys import ConsentKeys
 from caucase.server.cors import Access, Consent, Consents, Kind, Origins
 from caucase.server.pages import problem
+from caucase.server.pages.rendering import ROOT as PAGES
 from caucase.server.router import Match, Router
 from caucase.server.routes import ROUTES, Route
 from caucase.server.site import Service, Site
@@ -123,14 +124,16 @@ async def _told(function: Callable[[Call], Awaitable[web.StreamResponse]], call:
 async def _handled(call: Call) -> web.StreamResponse:
     """The answer of the route's handler, or that there is no such route."""
     match = call.match
-    if match.route is None:
-        return problems.bare(405, {"Allow": match.allow}) if match.allowed else problems.bare(404)
-    if match.route.kind not in (Kind.PAGE, Kind.FORM):
-        return await _answered(match.route, call)
+    if match.route is None and match.allowed:
+        return problems.bare(405, {"Allow": match.allow})
+    if _kind(call) not in (Kind.PAGE, Kind.FORM):
+        return problems.bare(404) if match.route is None else await _answered(match.route, call)
     if not call.peer.is_secure and call.request.method in ("GET", "HEAD"):
         where = call.service.origins.https + call.request.rel_url.raw_path_qs
         return web.Response(status=302, headers={"Location": where})
     try:
+        if match.route is None:
+            raise NotFound("There is no such page.")
         return await _answered(match.route, call)
     except CaucaseError as error:
         return await problem.page(call, error)
@@ -146,7 +149,11 @@ def _kind(call: Call) -> Kind:
     route = call.match.route
     if call.request.method == "OPTIONS":
         return Kind.OPEN
-    return Kind.API if route is None else route.kind
+    if route is not None:
+        return route.kind
+    # A person who follows an old link is told so on a page.
+    is_page = not call.match.allowed and call.request.rel_url.raw_path.startswith(PAGES)
+    return Kind.PAGE if is_page else Kind.API
 
 
 def _options(match: Match, *, for_page: bool) -> web.Response:

@@ -225,6 +225,20 @@ def test_over_http_there_is_only_the_way_to_https(world: World, addresses: dict[
         assert answer.headers["Location"] == world.server.https_origin + path
 
 
+@pytest.mark.parametrize("as_user", [True, False])
+@pytest.mark.parametrize("path", ["/ui/nothing", "/ui/cas/", "/ui/cas/requests/", "/ui/x/y/z?a=<b>"])
+def test_what_is_no_page_is_told_on_one(world: World, path: str, as_user: bool) -> None:
+    answer = world.get(path, as_user=as_user).expect(404)
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    page = parse(answer.body)
+    assert page.one("main").one("h1").text == texts.problem.titles[404]
+    assert ("alice" in page.text) == as_user
+    assert world.server.client.get(path).expect(302).headers["Location"] == world.server.https_origin + path
+    for origin in (PAGE, "https://known.example"):
+        refused = world.get(path, as_user=as_user, Origin=origin).expect(403)
+        assert "Access-Control-Allow-Origin" not in refused.headers
+
+
 def test_home(world: World) -> None:
     assert world.get("/ui").expect(302).headers["Location"] == "/ui/"
 
