@@ -151,9 +151,9 @@ def _kind(call: Call) -> Kind:
         return Kind.OPEN
     if route is not None:
         return route.kind
-    # A person who follows an old link is told so on a page.
-    is_page = not call.match.allowed and call.request.rel_url.raw_path.startswith(PAGES)
-    return Kind.PAGE if is_page else Kind.API
+    # A person who follows an old link is told so on a page. Over HTTP, programs look for CA certificates there.
+    is_below_pages = call.peer.is_secure and call.request.rel_url.raw_path.startswith(PAGES)
+    return Kind.PAGE if is_below_pages and not call.match.allowed else Kind.API
 
 
 def _options(match: Match, *, for_page: bool) -> web.Response:
