@@ -112,5 +112,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker in item.iter_markers("root"):
             if os.environ.get("CI"):
                 raise pytest.UsageError(f"{item.nodeid} needs root, to {marker.args[0]}.")
-            # Only for who works on it as an ordinary user; the reason names what is missing then.
-            item.add_marker(pytest.mark.skip(reason=f"only root can {marker.args[0]}"))
+            missing = f"only root can {marker.args[0]}"
+            item.add_marker(pytest.mark.skip(reason=missing))  # for ordinary users; above, CI fails instead

@@ -163,8 +163,7 @@ def test_a_name_is_resolved(port: int) -> None:
     assert ("127.0.0.1", port + 1) in https
 
 
-# Of two families nothing can be seen where the kernel has one (ipv6.disable=1).
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")  # one family alone shows nothing
 def test_both_any_addresses_side_by_side(port: int) -> None:
     http, _https = places(bind_listeners(["0.0.0.0", "::", "0.0.0.0"], NetLoc(host="ca.invalid"), port))
     assert http == [("0.0.0.0", port), ("::", port)]
