@@ -19,6 +19,20 @@ APPLICATION_ID = 0x63617563  # "cauc"
 
 Migration: TypeAlias = str | Callable[[sqlite3.Connection], None]
 
+# Of two migrations, and as unchangeable: a table that is replaced loses its triggers.
+_COUNTING = """
+    CREATE TRIGGER request_waits AFTER INSERT ON request WHEN NEW.certificate IS NULL BEGIN
+        INSERT INTO pending VALUES (NEW.context, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+    END;
+    CREATE TRIGGER request_signed AFTER UPDATE OF certificate ON request
+    WHEN OLD.certificate IS NULL AND NEW.certificate IS NOT NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+    CREATE TRIGGER request_rejected AFTER DELETE ON request WHEN OLD.certificate IS NULL BEGIN
+        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
+    END;
+"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     """
     -- What must not change once it was used: the netloc, locked auto-approve counts.
@@ -148,17 +162,8 @@ MIGRATIONS: tuple[Migration, ...] = (
         number INTEGER NOT NULL
     ) WITHOUT ROWID;
     INSERT INTO pending SELECT context, COUNT(*) FROM request WHERE certificate IS NULL GROUP BY context;
-    CREATE TRIGGER request_waits AFTER INSERT ON request WHEN NEW.certificate IS NULL BEGIN
-        INSERT INTO pending VALUES (NEW.context, 1) ON CONFLICT DO UPDATE SET number = number + 1;
-    END;
-    CREATE TRIGGER request_signed AFTER UPDATE OF certificate ON request
-    WHEN OLD.certificate IS NULL AND NEW.certificate IS NOT NULL BEGIN
-        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
-    END;
-    CREATE TRIGGER request_rejected AFTER DELETE ON request WHEN OLD.certificate IS NULL BEGIN
-        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
-    END;
-    """,
+    """
+    + _COUNTING,
     """
     -- number: as they came. Ids and digests are random: what came, waited and was signed at the same time was on many
     -- pages, and each had to be written.
@@ -187,17 +192,9 @@ MIGRATIONS: tuple[Migration, ...] = (
     CREATE INDEX request_key ON request (context, key_id);
     CREATE INDEX request_kept ON request (keep_until) WHERE keep_until IS NOT NULL;
     CREATE INDEX request_network ON request (context, network) WHERE certificate IS NULL;
-    CREATE TRIGGER request_waits AFTER INSERT ON request WHEN NEW.certificate IS NULL BEGIN
-        INSERT INTO pending VALUES (NEW.context, 1) ON CONFLICT DO UPDATE SET number = number + 1;
-    END;
-    CREATE TRIGGER request_signed AFTER UPDATE OF certificate ON request
-    WHEN OLD.certificate IS NULL AND NEW.certificate IS NOT NULL BEGIN
-        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
-    END;
-    CREATE TRIGGER request_rejected AFTER DELETE ON request WHEN OLD.certificate IS NULL BEGIN
-        UPDATE pending SET number = number - 1 WHERE context = OLD.context;
-    END;
-
+    """
+    + _COUNTING
+    + """
     CREATE TABLE renewal_in_order (
         number INTEGER PRIMARY KEY,
         digest BLOB NOT NULL UNIQUE,
