@@ -84,6 +84,7 @@ def _parts(info: bytes) -> tuple[bytes, bytes]:
     return algorithm, bits
 
 
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _rsa_numbers(bits: bytes) -> rsa.RSAPublicNumbers | None:
     """Those of a key of a usual size that is written as it should be. What is in here was read by nobody before."""
     if len(bits) > RSA_MAX_BITS // 4:

@@ -244,7 +244,7 @@ def _parts(signed: x509.Certificate | x509.CertificateSigningRequest) -> _Parts:
     tbs: bytes | None = getattr(signed, "tbs_certificate_bytes", None)
     if tbs is not None:
         return _certificate_parts(tbs)
-    return _request_parts(signed.tbs_certrequest_bytes)  # type: ignore[union-attr]
+    return _request_parts(signed.tbs_certrequest_bytes)  # type: ignore[union-attr]  # what is no certificate is a request
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)

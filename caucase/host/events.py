@@ -101,11 +101,11 @@ class Audit:
 
     def __call__(self, event: Named, **fields: str | int | None) -> None:
         kind = EVENTS[event.value]
-        shown = {name: escape(str(value), FIELD_LIMIT) for name, value in fields.items() if value is not None}
-        details = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
         level = _LEVELS[kind.priority]
         if not self._logger.isEnabledFor(level):
             return
+        shown = {name: escape(str(value), FIELD_LIMIT) for name, value in fields.items() if value is not None}
+        details = " ".join(f"{name}={_quoted(value)}" for name, value in shown.items())
         # As ``log`` does, which would also look for the line of code that calls it: always one of these.
         entry = self._logger.makeRecord(
             AUDIT_LOGGER,
