@@ -10,8 +10,6 @@ CA_GENERATION = "ca_generation"
 RECORD_TOLD = "record_told"
 NETLOC = "netloc"
 
-NETLOC = "netloc"
-
 
 def setting(transaction: Transaction, name: str) -> str | None:
     row = transaction.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
