@@ -13,7 +13,7 @@ from caucase.authority.examination import ContextContent, Examination, examine
 from caucase.authority.holders import Holder, Unusable, holders
 from caucase.authority.https import CredentialFile
 from caucase.authority.inspection import inspect, netloc_of
-from caucase.authority.lists import RevocationLists
+from caucase.authority.list_documents import ListDocuments
 from caucase.authority.policy import ContextName, ContextPolicy, Policy
 from caucase.authority.principal import Principal
 from caucase.authority.record import (
@@ -58,6 +58,7 @@ __all__ = [
     "Holder",
     "IssuedCertificate",
     "Later",
+    "ListDocuments",
     "ListStatus",
     "Numbered",
     "Page",
@@ -68,7 +69,6 @@ __all__ = [
     "Record",
     "Recovery",
     "RequestId",
-    "RevocationLists",
     "Status",
     "Storage",
     "TakenOver",

@@ -6,9 +6,15 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 # Of a long document, so much is in memory for each reader, however slowly it reads.
 _SLICE = 64 * 1024
+
+
+def slices(body: bytes, size: int = _SLICE) -> Iterator[bytes]:
+    """It, so many bytes at a time."""
+    return (body[start : start + size] for start in range(0, len(body), size))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +33,7 @@ class Document:
     def of(cls, body: bytes, last_modified: datetime, etag: str = "") -> Document:
         """One that is in memory. ``etag``: if not derived from the body."""
         etag = etag or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-
-        def slices() -> Iterator[bytes]:
-            for start in range(0, len(body), _SLICE):
-                yield body[start : start + _SLICE]
-
-        return cls(size=len(body), etag=etag, last_modified=last_modified, slices=slices)
+        return cls(size=len(body), etag=etag, last_modified=last_modified, slices=partial(slices, body))
 
     @property
     def body(self) -> bytes:

@@ -7,31 +7,30 @@ revocation, and from half its life on. Each CA's list names what that CA issued,
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import itertools
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
 from cryptography import x509
 
+from caucase.authority import list_documents
 from caucase.authority.audit import AuditEvent, AuditSink
-from caucase.authority.document import Document
-from caucase.authority.keyring import Ca, Keyring
+from caucase.authority.keyring import Ca, Keyring, Moment
+from caucase.authority.list_documents import ListDocuments
 from caucase.authority.policy import CRL_PERIODS
 from caucase.authority.use_case import Work
 from caucase.clock import Clock
 from caucase.core import crl
 from caucase.core.issue import Signer
-from caucase.core.pem import CRL, PEM_LINE_BYTES, pem_pieces, pem_size, to_pem
 from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
 from caucase.core.spki import KeyId
 from caucase.core.x509 import Serial, not_after, revocation_date
-from caucase.errors import AlreadyRevoked, NotFound, StoreError
+from caucase.errors import AlreadyRevoked
 from caucase.store import Database, Transaction, record, revocations, settings
 from caucase.store.revocations import PublishedList
 from caucase.store.schema import from_seconds
@@ -42,14 +41,23 @@ _REFRESH_ON_DEMAND = 0.5
 REFRESH_AHEAD = 0.3
 # Entries of somebody's list that share a commit: a million of them must not take a day, nor block others for long.
 _ADOPT_BATCH = 500
-# Bytes of a list that are stored, and read, at once: a transaction of milliseconds. PEM lines end where a part does.
-_PART = 16384 * PEM_LINE_BYTES
-# Lists of no more than one part are kept in memory, so many of them.
-_SHORT_LISTS = 8
 # When a list that is not complete will never be.
 _ORPHAN_AGE = timedelta(days=1)
 # Who revoked what is on somebody's list: nobody here.
 _IMPORTED = "an imported list"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """Lists that are the newest while the context's counters are these, from ``start`` until before ``end``."""
+
+    counters: tuple[int, ...]
+    start: datetime
+    end: datetime
+    documents: ListDocuments
+
+    def is_good(self, counters: tuple[int, ...], now: datetime) -> bool:
+        return self.counters == counters and self.start <= now < self.end
 
 
 class RevocationLists:
@@ -62,7 +70,7 @@ class RevocationLists:
         self._clock = clock
         self._audit = audit
         self._making = threading.Lock()
-        self._short: dict[int, bytes] = {}
+        self._known: _Known | None = None
         self._unused: list[int] = []
 
     @property
@@ -152,33 +160,38 @@ class RevocationLists:
             )
             self._insert(transaction, entry)
 
-    def document(self, aki: int, *, pem: bool) -> Document:
-        """The newest list of the valid CA whose key identifier, as a number, is ``aki``; NotFound."""
+    def current(self) -> ListDocuments | None:
+        """The newest list of each valid CA; ``None`` if whoever asks has to wait until something is made."""
+        now = self._clock()
         with self._database.read() as transaction:
-            current = self._keyring.snapshot(transaction)
-        now = self._clock()
-        named = [ca for ca in current.valid(now) if int.from_bytes(ca.key_id, "big") == aki]
-        if not named:
-            raise NotFound("There is no valid CA with this key identifier.")
-        return self._documents(named, now, pem=pem)[0]
-
-    def all_documents(self) -> Document:
-        """The lists of all valid CAs, PEM, oldest CA first."""
-        now = self._clock()
-        parts = self._documents(self._keyring.ensure(now).valid(now), now, pem=True)
-        if len(parts) == 1:
-            return parts[0]
-        names = "".join(part.etag for part in parts)
-        return Document(
-            size=sum(part.size for part in parts),
-            etag=f'"{hashlib.sha256(names.encode("ascii")).hexdigest()[:32]}"',
-            last_modified=max(part.last_modified for part in parts),
-            slices=lambda: itertools.chain.from_iterable(part.slices() for part in parts),
+            counters = settings.counters(
+                transaction, self._context, settings.CRL_NUMBER, settings.CA_GENERATION
+            )
+            known = self._known
+            if known is not None and known.is_good(counters, now):
+                return known.documents
+            moment = self._keyring.snapshot(transaction).at(now)
+            if not moment.is_calm or self._stale(transaction, now, _REFRESH_ON_DEMAND):
+                return None
+            newest = self._newest(transaction, moment)
+            documents = ListDocuments(self._database, transaction, newest)
+        dates = [from_seconds(one.this_update) for one in newest]
+        self._known = _Known(
+            counters=counters,
+            start=max(moment.start, *dates),
+            end=min(moment.end, min(dates) + self.life * _REFRESH_ON_DEMAND),
+            documents=documents,
         )
+        return documents
 
-    def is_stale(self) -> bool:
-        """Whether whoever asks now has to wait until a list is made."""
-        return self._is_stale(self._clock(), _REFRESH_ON_DEMAND)
+    def newest(self) -> ListDocuments:
+        """The newest list of each valid CA, once what is due has been made: it can take a while."""
+        now = self._clock()
+        self._keyring.ensure(now)
+        self.refresh(now)
+        with self._database.read() as transaction:
+            moment = self._keyring.snapshot(transaction).at(now)
+            return ListDocuments(self._database, transaction, self._newest(transaction, moment))
 
     def refresh(self, now: datetime | None = None, *, at: float = _REFRESH_ON_DEMAND) -> None:
         """Make every list again that is missing, out of date, or older than this share of its life."""
@@ -202,44 +215,6 @@ class RevocationLists:
         for version in versions:
             self._forget(version)
 
-    def _documents(self, cas: Sequence[Ca], now: datetime, *, pem: bool) -> list[Document]:
-        """Those of ``cas``, which are valid ``now``."""
-        self.refresh(now)
-        with self._database.read() as transaction:
-            stored = self._stored(transaction)
-            return [self._document(transaction, stored[ca.key_id], pem=pem) for ca in cas]
-
-    def _document(self, transaction: Transaction, published: PublishedList, *, pem: bool) -> Document:
-        form = "pem" if pem else "der"
-        # A number is never used for two lists of a CA.
-        etag = f'"{published.issuer.hex()}-{published.number}-{form}"'
-        last_modified = from_seconds(published.this_update)
-        if published.size <= _PART:
-            der = self._short.get(published.version)
-            if der is None:
-                if len(self._short) >= _SHORT_LISTS:
-                    self._short = {}
-                der = revocations.select_part(transaction, published.version, 0)
-                assert der is not None  # its version was read in the same transaction
-                self._short[published.version] = der
-            return Document.of(to_pem(der, CRL) if pem else der, last_modified, etag)
-        parts = partial(self._parts, published)
-        return Document(
-            size=pem_size(published.size, CRL) if pem else published.size,
-            etag=etag,
-            last_modified=last_modified,
-            slices=(lambda: pem_pieces(parts(), CRL)) if pem else parts,
-        )
-
-    def _parts(self, published: PublishedList) -> Iterator[bytes]:
-        """A list in DER, part by part; nobody holds more than one, nor a transaction in between."""
-        for number in range(-(-published.size // _PART)):
-            with self._database.read() as transaction:
-                part = revocations.select_part(transaction, published.version, number)
-            if part is None:
-                raise StoreError("The revocation list has been replaced twice in the meantime.")
-            yield part
-
     def _is_stale(self, now: datetime, at: float) -> bool:
         with self._database.read() as transaction:
             return self._stale(transaction, now, at)
@@ -257,6 +232,11 @@ class RevocationLists:
         age = now - from_seconds(stored.this_update)
         # One from the future (the clock was put back) is refused by relying parties whose clocks are right.
         return age < timedelta() or age >= self.life * at
+
+    def _newest(self, transaction: Transaction, moment: Moment) -> list[PublishedList]:
+        """What the CAs that are valid then have published."""
+        stored = self._stored(transaction)
+        return [stored[ca.key_id] for ca in moment.valid if ca.key_id in stored]
 
     def _stored(self, transaction: Transaction) -> dict[KeyId, PublishedList]:
         return {one.issuer: one for one in revocations.select_lists(transaction, self._context)}
@@ -306,8 +286,8 @@ class RevocationLists:
     def _store(self, ca: Ca, der: bytes, number: int, now: datetime) -> bool:
         """Publish a list; False if another process was faster. No transaction is longer than one part of it."""
         version, made_at = secrets.randbits(62), int(now.timestamp())
-        for part, start in enumerate(range(0, len(der), _PART)):
-            data = der[start : start + _PART]
+        for part, start in enumerate(range(0, len(der), list_documents.PART)):
+            data = der[start : start + list_documents.PART]
             self._database.write(
                 partial(revocations.insert_part, version=version, part=part, made_at=made_at, data=data)
             )

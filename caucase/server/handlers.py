@@ -7,7 +7,7 @@ import re
 
 from aiohttp import web
 
-from caucase.authority import ContextAuthority, RevocationLists
+from caucase.authority import ContextAuthority, ListDocuments
 from caucase.core import iso8601, message
 from caucase.core.message import SignedMessage
 from caucase.errors import Malformed, NotFound, QueueFull
@@ -31,8 +31,8 @@ async def description(call: Call) -> web.Response:
 
 
 async def revocation_lists(call: Call) -> web.Response:
-    lists = await fresh_lists(call, call.context)
-    return represent(call.request, lists.all_documents(), CRL)
+    lists = await newest_lists(call, call.context)
+    return represent(call.request, lists.all, CRL)
 
 
 async def revocation_list_pem(call: Call) -> web.Response:
@@ -47,16 +47,16 @@ async def _revocation_list(call: Call, *, pem: bool) -> web.Response:
     text = call.match.parameter
     if not _DECIMAL.fullmatch(text):
         raise NotFound("A revocation list is named by the key identifier of its authority, a decimal number.")
-    lists = await fresh_lists(call, call.context)
+    lists = await newest_lists(call, call.context)
     return represent(call.request, lists.document(int(text), pem=pem), CRL)
 
 
-async def fresh_lists(call: Call, context: ContextAuthority) -> RevocationLists:
+async def newest_lists(call: Call, context: ContextAuthority) -> ListDocuments:
     """The lists of a context, after those that are due have been made, which can take a while."""
-    lists = context.lists
-    if lists.is_stale():
-        await call.run(lists.refresh)
-        call.run_later(lists.forget_unused)
+    lists = context.lists.current()
+    if lists is None:
+        lists = await call.run(context.lists.newest)
+        call.run_later(context.lists.forget_unused)
     return lists
 
 

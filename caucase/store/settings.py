@@ -32,6 +32,12 @@ def counter(transaction: Transaction, context: str, name: str) -> int:
     return 0 if row is None else row[0]
 
 
+def counters(transaction: Transaction, context: str, *names: str) -> tuple[int, ...]:
+    """The values of these counters, read at once."""
+    values = dict(transaction.execute("SELECT name, value FROM counter WHERE context = ?", (context,)))
+    return tuple(values.get(name, 0) for name in names)
+
+
 def count(transaction: Transaction, context: str, name: str) -> int:
     """Add one and return the new value."""
     row = transaction.execute(

@@ -74,7 +74,7 @@ def test_certificates_say_where_the_list_is(world: World, netloc: str, url: str)
     assert aki is not None
     number = int.from_bytes(aki, "big")
     assert [name.value for name in point.full_name] == [url.format(number)]
-    der = authority.services.lists.document(number, pem=False)
+    der = authority.services.lists.newest().document(number, pem=False)
     assert is_signed_by(x509.load_der_x509_crl(der.body), ca_set(authority.services, world.clock())[0])
     user = world.issue(authority.users)
     with pytest.raises(x509.ExtensionNotFound):
@@ -88,8 +88,7 @@ def test_nothing_is_made_before_it_is_needed(authority: Authority, world: World)
     assert world.audit.events == []
     assert authority.generation() == 0
     assert authority.services.keyring.snapshot().cas == ()
-    with pytest.raises(NotFound):
-        authority.services.lists.document(1, pem=True)
+    assert authority.services.lists.current() is None
     assert world.audit.events == []
 
 
@@ -189,12 +188,12 @@ def test_after_a_long_pause(authority: Authority, world: World) -> None:
     [first] = ca_set(authority.services, world.clock())
     world.clock.advance(days=1000)
     with pytest.raises(NotFound):
-        authority.services.lists.document(int.from_bytes(subject_key_id(first), "big"), pem=True)
+        authority.services.lists.newest().document(int.from_bytes(subject_key_id(first), "big"), pem=True)
     [second] = ca_set(authority.services, world.clock())
     assert second != first
     assert authority.services.ca_chain().body == b"[]"
     assert load_certificate(authority.services.ca_certificate().body) == second
-    assert len(load_crls(authority.services.lists.all_documents().body)) == 1
+    assert len(load_crls(authority.services.lists.newest().all.body)) == 1
     with pytest.raises(trust.Untrusted):
         trust.updated_trust([first], anchor=second, chain=[], now=world.clock())
 
@@ -284,7 +283,7 @@ def test_everything_is_in_the_database(world: World) -> None:
     authority.services.revocations.revoke(revocation(gone), by=BOSS, address=ADDRESS)
     before = (
         authority.services.ca_certificate(),
-        authority.services.lists.all_documents(),
+        authority.services.lists.newest().all,
         authority.users.ca_chain(),
         authority.generation(),
         authority.status(),
@@ -294,7 +293,7 @@ def test_everything_is_in_the_database(world: World) -> None:
     authority.maintain()
     assert before == (
         authority.services.ca_certificate(),
-        authority.services.lists.all_documents(),
+        authority.services.lists.newest().all,
         authority.users.ca_chain(),
         authority.generation(),
         authority.status(),

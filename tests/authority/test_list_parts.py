@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from cryptography import x509
 
-from caucase.authority import Authority, ContextAuthority
-from caucase.authority import lists as module
+from caucase.authority import Authority, ContextAuthority, Document, list_documents
 from caucase.core import message
 from caucase.core.pem import CRL, PEM_LINE_BYTES, to_pem
 from caucase.core.x509 import load_crl, load_crls
@@ -20,7 +19,7 @@ from .world import ADDRESS, BOSS, World, ca_set
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_PART", 2 * PEM_LINE_BYTES)
+    monkeypatch.setattr(list_documents, "PART", 2 * PEM_LINE_BYTES)
 
 
 def revoke(context: ContextAuthority, *serials: int) -> None:
@@ -34,10 +33,10 @@ def versions(world: World) -> set[int]:
         return {version for (version,) in transaction.execute("SELECT version FROM crl_part")}
 
 
-def document(authority: Authority, world: World, *, pem: bool) -> module.Document:
+def document(authority: Authority, world: World, *, pem: bool) -> Document:
     [ca] = ca_set(authority.services, world.clock())
     aki = int.from_bytes(ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest, "big")
-    return authority.services.lists.document(aki, pem=pem)
+    return authority.services.lists.newest().document(aki, pem=pem)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 7, 40])
@@ -58,7 +57,7 @@ def test_lists_of_several_cas(authority: Authority, world: World) -> None:
     world.clock.advance(days=200)
     authority.maintain()
     revoke(authority.services, *range(1, 51))
-    whole = authority.services.lists.all_documents()
+    whole = authority.services.lists.newest().all
     assert whole.size == len(whole.body)
     assert len(load_crls(whole.body)) == 2
 
@@ -111,10 +110,10 @@ def test_what_was_never_completed_is_forgotten_after_a_day(authority: Authority,
 def test_a_reader_who_finds_nothing_new_makes_nothing(authority: Authority, world: World) -> None:
     first = document(authority, world, pem=True)
     world.clock.advance(days=1)
-    assert not authority.services.lists.is_stale()
+    assert authority.services.lists.current() is not None
     assert document(authority, world, pem=True) == first
     revoke(authority.services, 1)
-    assert authority.services.lists.is_stale()
+    assert authority.services.lists.current() is None
     assert document(authority, world, pem=True).etag != first.etag
     world.clock.advance(seconds=timedelta(days=16).total_seconds())
-    assert authority.services.lists.is_stale()
+    assert authority.services.lists.current() is None

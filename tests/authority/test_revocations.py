@@ -9,7 +9,15 @@ from cryptography import x509
 
 from caucase.authority import AuditEvent, Authority
 from caucase.core import message
-from caucase.core.x509 import SERIAL_MAX, is_signed_by, load_crl, next_update, not_after, this_update
+from caucase.core.x509 import (
+    SERIAL_MAX,
+    is_signed_by,
+    load_crl,
+    load_crls,
+    next_update,
+    not_after,
+    this_update,
+)
 from caucase.errors import AlreadyRevoked, CertificateInvalid, Malformed, NotAuthenticated, NotFound
 
 from .world import (
@@ -232,11 +240,11 @@ def test_list(authority: Authority, world: World) -> None:
 
 
 def test_list_in_der_and_pem(authority: Authority, world: World, two_cas) -> None:
-    both = authority.services.lists.all_documents()
+    both = authority.services.lists.newest().all
     parts = []
     for key_id in key_ids(two_cas):
         aki = int.from_bytes(key_id, "big")
-        pem, der = (authority.services.lists.document(aki, pem=pem) for pem in (True, False))
+        pem, der = (authority.services.lists.newest().document(aki, pem=pem) for pem in (True, False))
         assert load_crl(pem.body) == x509.load_der_x509_crl(der.body)
         assert pem.etag != der.etag
         assert pem.last_modified == der.last_modified == world.clock() - BACKDATE
@@ -249,15 +257,15 @@ def test_list_in_der_and_pem(authority: Authority, world: World, two_cas) -> Non
 def test_no_such_list(authority: Authority, aki: int) -> None:
     lists(authority.services)
     with pytest.raises(NotFound):
-        authority.services.lists.document(aki, pem=True)
+        authority.services.lists.newest().document(aki, pem=True)
 
 
 def test_unchanged_list_is_the_same_document(authority: Authority, world: World) -> None:
-    first = authority.services.lists.all_documents()
+    first = authority.services.lists.newest().all
     world.clock.advance(days=1)
-    assert authority.services.lists.all_documents() == first
+    assert authority.services.lists.newest().all == first
     revoke_serial(authority.services, 1)
-    assert authority.services.lists.all_documents().etag != first.etag
+    assert authority.services.lists.newest().all.etag != first.etag
 
 
 def test_lists_are_made_again_at_half_their_life(authority: Authority, world: World) -> None:
@@ -316,16 +324,50 @@ def test_numbers_only_grow(authority: Authority, world: World) -> None:
     assert numbers == sorted(numbers)
 
 
+def test_who_has_read_them_notices_what_another_process_does(authority: Authority, world: World) -> None:
+    """What is kept of the newest lists is theirs: not after a revocation, a new list, a new CA or a clock put back."""
+    other = world.start()
+
+    def seen() -> str | None:
+        lists = authority.services.lists.current()
+        return None if lists is None else lists.all.etag
+
+    assert seen() is None
+    first = other.services.lists.newest().all.etag
+    assert seen() == seen() == first
+    revoke_serial(other.services, 1)
+    assert seen() is None
+    second = other.services.lists.newest().all.etag
+    assert seen() == second != first
+    world.clock.advance(hours=-2)
+    assert seen() is None
+    world.clock.advance(hours=2)
+    assert seen() == second
+    world.clock.advance(days=200)
+    assert seen() is None
+    other.maintain()
+    assert seen() == other.services.lists.newest().all.etag
+    assert (
+        len(load_crls(authority.services.lists.newest().all.body))
+        == len(ca_set(other.services, world.clock()))
+        == 2
+    )
+    world.clock.moment = not_after(ca_set(other.services, world.clock())[0]) - timedelta(hours=1)
+    other.maintain()
+    three = seen()
+    assert three == other.services.lists.newest().all.etag
+    world.clock.advance(hours=1, seconds=1)
+    assert seen() not in (None, three), "a CA has expired, and nobody has written anything"
+
+
 def test_two_processes_publish_one_list(authority: Authority, world: World) -> None:
     other = world.start()
     lists(authority.services)
     for step in range(1, 6):
         revoke_serial(authority.services, step)
-        results = at_once(
-            *[both for each in (authority, other) for both in [each.services.lists.all_documents] * 2]
-        )
-        assert len({document.body for document in results}) == 1
-        assert serials(load_crl(results[0].body)) == set(range(1, step + 1))
+        results = at_once(*[both for each in (authority, other) for both in [each.services.lists.newest] * 2])
+        assert len({lists.all.body for lists in results}) == 1
+        assert serials(load_crl(results[0].all.body)) == set(range(1, step + 1))
     published = [event["number"] for event in world.audit.of(AuditEvent.CRL_PUBLISHED, "cas")]
     assert len(published) == len(set(published))
 

@@ -138,7 +138,7 @@ def lists(context: ContextAuthority) -> dict[bytes, x509.CertificateRevocationLi
     """The lists, by the key identifier of their CA."""
     return {
         crl.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier: crl
-        for crl in load_crls(context.lists.all_documents().body)
+        for crl in load_crls(context.lists.newest().all.body)
     }
 
 

@@ -147,8 +147,8 @@ def test_what_published_lists_add(office: Office, alice, keys, clock) -> None:
         office.authority.services.revocations.revoke(revocation(one, keys()), by=None, address=ADDRESS)
     office.authority.users.revocations.revoke(revocation(bob, keys(number=5)), by=None, address=ADDRESS)
     published = [
-        *load_crls(office.authority.services.lists.all_documents().body),
-        *load_crls(office.authority.users.lists.all_documents().body),
+        *load_crls(office.authority.services.lists.newest().all.body),
+        *load_crls(office.authority.users.lists.newest().all.body),
     ]
     clock.advance(days=1)
 
@@ -175,7 +175,7 @@ def test_an_absurdly_high_published_number_is_passed(office: Office, alice, keys
     office.authority._database.write(
         lambda transaction: settings.raise_counter(transaction, "cas", settings.CRL_NUMBER, 10**15)
     )
-    published = load_crls(office.authority.services.lists.all_documents().body)
+    published = load_crls(office.authority.services.lists.newest().all.body)
     assert crl_number(published[0]) > 10**15 - 1
     office.restore(backup, keys(number=1), keys(number=2), published=published)
     (crl,) = lists(office.restored().services).values()
@@ -187,7 +187,7 @@ def test_a_number_out_of_range(office: Office, alice, keys) -> None:
     office.authority._database.write(
         lambda transaction: settings.raise_counter(transaction, "cas", settings.CRL_NUMBER, 2**62 + 1)
     )
-    published = load_crls(office.authority.services.lists.all_documents().body)
+    published = load_crls(office.authority.services.lists.newest().all.body)
     with pytest.raises(Malformed, match="is higher than"):
         office.restore(backup, keys(number=1), keys(number=2), published=published)
     assert traces(office) == []
@@ -197,7 +197,7 @@ def test_a_list_of_somebody_else(office: Office, alice, keys, tmp_path: Path) ->
     backup = office.made()
     (tmp_path / "other").mkdir()
     other = World(tmp_path / "other" / "x.sqlite", office.world.clock, keys, office.world.make_csr)
-    foreign = load_crls(other.start().services.lists.all_documents().body)
+    foreign = load_crls(other.start().services.lists.newest().all.body)
     other.stop()
     with pytest.raises(Untrusted, match="not signed by a CA of this server"):
         office.restore(backup, keys(number=1), keys(number=2), published=foreign)
@@ -209,7 +209,7 @@ def test_the_key_was_revoked_since(office: Office, alice, keys, clock) -> None:
     office.user("bob", keys(number=5))
     backup = office.made()
     office.authority.users.revocations.revoke(revocation(alice, keys(number=1)), by=None, address=ADDRESS)
-    published = load_crls(office.authority.users.lists.all_documents().body)
+    published = load_crls(office.authority.users.lists.newest().all.body)
     with pytest.raises(CertificateInvalid, match="revoked after the backup"):
         office.restore(backup, keys(number=1), keys(number=2), published=published)
     assert traces(office) == []

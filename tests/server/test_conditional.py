@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -87,7 +88,8 @@ def test_bodies_of_any_size(
 ) -> None:
     document = Document.of(bytes(range(256)) * (size // 256) + b"x" * (size % 256), datetime.now(UTC))
     assert own_server.authority is not None
-    monkeypatch.setattr(own_server.authority.services.lists, "all_documents", lambda: document)
+    lists = own_server.authority.services.lists
+    monkeypatch.setattr(lists, "current", lambda: SimpleNamespace(all=document))
     for _ in range(2):
         answer = own_server.client.get("/cas/crl", tls=tls).expect(200)
         assert answer.headers["Content-Length"] == str(size)

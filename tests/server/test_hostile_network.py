@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -150,9 +151,13 @@ def slow_lists(server: Server, monkeypatch: pytest.MonkeyPatch, make: Callable[[
     assert server.authority is not None
     lists = server.authority.services.lists
     document = Document.of(b"list", datetime.now(UTC))
-    monkeypatch.setattr(lists, "is_stale", lambda: True)
-    monkeypatch.setattr(lists, "refresh", make)
-    monkeypatch.setattr(lists, "all_documents", lambda: document)
+
+    def newest() -> SimpleNamespace:
+        make()
+        return SimpleNamespace(all=document)
+
+    monkeypatch.setattr(lists, "current", lambda: None)
+    monkeypatch.setattr(lists, "newest", newest)
 
 
 def test_a_request_that_comes_in_the_moment_in_which_its_client_goes(
@@ -230,7 +235,8 @@ def large_list(impatient: Server, monkeypatch: pytest.MonkeyPatch) -> int:
     """All lists are one of a million entries; its size."""
     document = Document.of(os.urandom(40_000_000), datetime.now(UTC))
     assert impatient.authority is not None
-    monkeypatch.setattr(impatient.authority.services.lists, "all_documents", lambda: document)
+    lists = impatient.authority.services.lists
+    monkeypatch.setattr(lists, "current", lambda: SimpleNamespace(all=document))
     return len(document.body)
 
 

@@ -242,7 +242,7 @@ class People:
 
         return Operation(
             name=name,
-            real=lambda context, _: partial(lambda: context.lists.all_documents().body),
+            real=lambda context, _: partial(lambda: context.lists.newest().all.body),
             expected=expected,
             agree=agree,
             accept=accept,

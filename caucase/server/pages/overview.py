@@ -11,7 +11,7 @@ from caucase.authority import CaStatus, ContextName, ContextStatus
 from caucase.core.rollover import Phase
 from caucase.core.spki import KeyId
 from caucase.server.call import Call
-from caucase.server.handlers import fresh_lists
+from caucase.server.handlers import newest_lists
 from caucase.server.pages.rendering import ROOT, show
 from caucase.server.pages.timeline import Timeline, draw
 
@@ -68,7 +68,7 @@ async def page(call: Call) -> web.Response:
     service = call.service
     # What is told of the lists is what whoever fetches them gets.
     for context in (service.authority.users, service.authority.services):
-        await fresh_lists(call, context)
+        await newest_lists(call, context)
 
     def look() -> Overview:
         now = service.clock()
