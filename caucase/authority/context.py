@@ -15,7 +15,7 @@ from caucase.authority.renewals import Renewals
 from caucase.authority.requests import Requests
 from caucase.authority.revocations import Revocations
 from caucase.clock import Clock
-from caucase.core.x509 import dump_pem, not_before
+from caucase.core.x509 import dump_pem
 from caucase.store import Database
 
 
@@ -48,8 +48,7 @@ class ContextAuthority:
 
     def ca_certificate(self) -> Document:
         """The trust anchor: the oldest valid CA certificate, PEM."""
-        anchor = self._valid_cas()[0].certificate
-        return Document.of(dump_pem(anchor), not_before(anchor))
+        return self._valid_cas()[0].document
 
     def ca_certificates(self) -> bytes:
         """All valid CA certificates, PEM, oldest first."""

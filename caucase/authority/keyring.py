@@ -11,10 +11,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from cryptography import x509
 
 from caucase.authority.audit import AuditEvent, AuditSink
+from caucase.authority.document import Document
 from caucase.authority.policy import PROFILES, ContextName, Policy
 from caucase.authority.status import CaStatus
 from caucase.clock import Clock
@@ -27,6 +29,7 @@ from caucase.core.spki import KeyId
 from caucase.core.x509 import (
     Serial,
     dump_der,
+    dump_pem,
     dump_private_key_der,
     fingerprint,
     is_signed_by,
@@ -55,6 +58,11 @@ class Ca:
     @property
     def lifetime(self) -> Lifetime:
         return Lifetime(not_before=not_before(self.certificate), not_after=not_after(self.certificate))
+
+    @cached_property
+    def document(self) -> Document:
+        """The certificate in PEM, as it is handed out."""
+        return Document.of(dump_pem(self.certificate), not_before(self.certificate))
 
     def own_copy(self) -> x509.Certificate:
         """The certificate for one thread alone, which may read its extensions (see ``core.x509``)."""
