@@ -6,7 +6,6 @@ concatenating encoded entries and signing the result. Nothing here parses a list
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
@@ -26,28 +25,25 @@ def revocation_entry(serial: Serial, revoked: datetime) -> bytes:
 
 
 def build_crl(
-    signer: Signer, entries: Iterable[bytes], *, number: int, this_update: datetime, next_update: datetime
+    signer: Signer, entries: bytes, *, number: int, this_update: datetime, next_update: datetime
 ) -> bytes:
-    """A version 2 list in DER, signed. ``entries``: as ``revocation_entry`` makes them; ``number``:
-    CRLNumber.
+    """A version 2 list in DER, signed. ``entries``: one after the other, as ``revocation_entry`` makes them;
+    ``number``: CRLNumber.
     """
     if isinstance(signer.key, ed25519.Ed25519PrivateKey):
         raise TypeError("an Ed25519 key signs no list: relying parties of today could not check it")
-    revoked = bytearray()
-    for entry in entries:
-        revoked += entry
     extensions = (
         der.extension(x509.AuthorityKeyIdentifier(signer.key_id, None, None), critical=False),
         der.extension(x509.CRLNumber(number), critical=False),
     )
-    fields: list[bytes | bytearray] = [
+    fields = [
         _V2,
         signer.algorithm,
         signer.name,
         der.time(this_update),
         der.time(next_update),
     ]
-    if revoked:  # section 5.1.2.6: absent, not empty, when nothing is revoked
-        fields += [der.header(der.SEQUENCE, len(revoked)), revoked]
+    if entries:  # section 5.1.2.6: absent, not empty, when nothing is revoked
+        fields += [der.header(der.SEQUENCE, len(entries)), entries]
     fields.append(der.tlv(der.explicit(0), der.tlv(der.SEQUENCE, *extensions)))
     return signed(signer.key, [der.header(der.SEQUENCE, sum(map(len, fields))), *fields], signer.algorithm)

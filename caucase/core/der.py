@@ -25,7 +25,7 @@ def explicit(number: int) -> int:
     return 0xA0 | number
 
 
-def tlv(tag: int, *contents: bytes | bytearray) -> bytes:
+def tlv(tag: int, *contents: bytes) -> bytes:
     """X.690 section 8.1: tag, definite length, contents."""
     return b"".join((header(tag, sum(map(len, contents))), *contents))
 

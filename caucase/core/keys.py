@@ -121,7 +121,7 @@ def check_strength(key: object) -> KeyType:
     return kind
 
 
-def digested(pieces: Sequence[bytes | bytearray], algorithm: hashes.HashAlgorithm) -> tuple[bytes, Prehashed]:
+def digested(pieces: Sequence[bytes], algorithm: hashes.HashAlgorithm) -> tuple[bytes, Prehashed]:
     """The digest of what is signed or checked, and what says that it is one: hashlib takes a tenth of the time that
     ``cryptography`` 38 needs to hash a few hundred bytes.
     """

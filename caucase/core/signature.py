@@ -37,7 +37,7 @@ _SIGNATURES: dict[x509.ObjectIdentifier, tuple[type, hashes.HashAlgorithm | None
 }
 
 
-def signed(key: PrivateKey, to_be_signed: Sequence[bytes | bytearray], algorithm: bytes) -> bytes:
+def signed(key: PrivateKey, to_be_signed: Sequence[bytes], algorithm: bytes) -> bytes:
     """RFC 5280 sections 4.1 and 5.1: what is signed, how, and the signature, in DER.
 
     ``to_be_signed`` may be in pieces, so that what is large is copied once. ``algorithm``: of that key, as it is named
@@ -79,7 +79,7 @@ def verifies(
     return True
 
 
-def _signature(key: PrivateKey, pieces: Sequence[bytes | bytearray]) -> bytes:
+def _signature(key: PrivateKey, pieces: Sequence[bytes]) -> bytes:
     digest = signature_hash(key)
     if isinstance(key, ed25519.Ed25519PrivateKey) or digest is None:
         assert isinstance(key, ed25519.Ed25519PrivateKey)

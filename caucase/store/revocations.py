@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from caucase.core.record import serial_text
@@ -65,13 +65,16 @@ def insert(transaction: Transaction, context: str, row: RevocationRow) -> int:
     return count(transaction, context, CRL_NUMBER)
 
 
-def entries(transaction: Transaction, context: str, issuer: KeyId, now: int) -> Iterator[bytes]:
-    """The encoded entries of one CA's list."""
-    rows = transaction.execute(
-        "SELECT entry FROM revocation WHERE context = ? AND issuer IN (?, ?) AND keep_until >= ?",
+def entries(transaction: Transaction, context: str, issuer: KeyId, now: int) -> bytes:
+    """The encoded entries of one CA's list, one after the other."""
+    # SQLite puts them together: in half the time, and without the interpreter's lock. It takes them for text, but does
+    # not look into it. The limit are 10^9 bytes (SQLITE_MAX_LENGTH), 25 million entries.
+    row = transaction.execute(
+        "SELECT CAST(group_concat(entry, '') AS BLOB) FROM revocation"
+        " WHERE context = ? AND issuer IN (?, ?) AND keep_until >= ?",
         (context, issuer, UNKNOWN_ISSUER, now),
-    )
-    return (entry for (entry,) in rows)
+    ).fetchone()
+    return row[0] or b""
 
 
 def select_lists(transaction: Transaction, context: str) -> list[PublishedList]:

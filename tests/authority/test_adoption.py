@@ -121,7 +121,7 @@ def test_export_has_what_is_valid(world: World, authority: Authority, ca) -> Non
 
 def published(signer: Signer, world: World, *revoked: int, number: int = 7):
     moment = world.clock() - timedelta(days=5)
-    entries = [crl.revocation_entry(Serial(serial), moment) for serial in revoked]
+    entries = b"".join(crl.revocation_entry(Serial(serial), moment) for serial in revoked)
     return load_crl_der(
         crl.build_crl(
             signer, entries, number=number, this_update=moment, next_update=moment + timedelta(days=30)

@@ -151,7 +151,9 @@ def test_revoked(authority: Authority, world: World) -> None:
 def test_revoked_by_an_imported_list(authority: Authority, world: World, clock) -> None:
     made = world.issue(authority.services, "x")
     (ca,) = authority.services.keyring.ensure(clock()).cas
-    entries_of = [crl.revocation_entry(Serial(number), clock()) for number in (made.serial_number, 77)]
+    entries_of = b"".join(
+        crl.revocation_entry(Serial(number), clock()) for number in (made.serial_number, 77)
+    )
     der = crl.build_crl(
         authority.services.keyring.signer_of(ca), entries_of, number=5, this_update=clock(),
         next_update=clock() + timedelta(days=1),

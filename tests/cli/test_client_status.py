@@ -49,7 +49,7 @@ def status(keys: Keys) -> ClientStatus:
         validity=Validity.starting(NOW, PERIOD),
         serial=random_serial(),
     )
-    crl = build_crl(old, [], number=7, this_update=NOW - DAY, next_update=NOW + 30 * DAY)
+    crl = build_crl(old, b"", number=7, this_update=NOW - DAY, next_update=NOW + 30 * DAY)
     return ClientStatus(
         ca_url="http://ca.example.com:8009",
         now=NOW,

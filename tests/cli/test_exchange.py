@@ -58,7 +58,7 @@ def folder(tmp_path: Path, ca: Signer) -> Path:
     (tmp_path / "ca.crt").write_bytes(dump_pem(ca.certificate))
     (tmp_path / "ca.key").write_bytes(dump_private_key(ca.key))
     (tmp_path / "ca.secret").write_bytes(dump_encrypted(ca.key, b"secret"))
-    entries = [crl.revocation_entry(Serial(11), now())]
+    entries = crl.revocation_entry(Serial(11), now())
     der = crl.build_crl(ca, entries, number=7, this_update=now(), next_update=now() + timedelta(days=9))
     (tmp_path / "list.pem").write_bytes(to_pem(der, CRL))
     (tmp_path / "list.der").write_bytes(der)

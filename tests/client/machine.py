@@ -78,7 +78,7 @@ class Machine:
         self.number += 1
         key, now = new_key(), datetime.now(UTC)
         crl = build_crl(
-            self.ca, [], number=self.number, this_update=now, next_update=now + timedelta(days=30)
+            self.ca, b"", number=self.number, this_update=now, next_update=now + timedelta(days=30)
         )
         self.texts = {
             Part.KEY: dump_private_key(key),

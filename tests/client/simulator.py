@@ -106,7 +106,9 @@ class Authority:
     def crl(self, signer: Signer) -> bytes:
         now = self.clock().replace(microsecond=0)
         life = timedelta(days=30)
-        der = build_crl(signer, self.revoked, number=self.number, this_update=now, next_update=now + life)
+        der = build_crl(
+            signer, b"".join(self.revoked), number=self.number, this_update=now, next_update=now + life
+        )
         return to_pem(der, CRL)
 
     def sign(self, asked: x509.Certificate | x509.CertificateSigningRequest, key_of: bytes) -> bytes:

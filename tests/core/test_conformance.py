@@ -109,7 +109,7 @@ def issued(keys, make_csr, tmp_path_factory: pytest.TempPathFactory) -> Callable
         ):
             der = build_crl(
                 ca,
-                [revocation_entry(Serial(serial), NOW) for serial in serials],
+                b"".join(revocation_entry(Serial(serial), NOW) for serial in serials),
                 number=number + 127,
                 this_update=start,
                 next_update=start + PERIOD * 0.33,
