@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC
 from email.utils import format_datetime
 
@@ -52,3 +53,5 @@ class _Slices(Payload):
     async def write(self, writer: AbstractStreamWriter) -> None:
         for part in self._value.slices():
             await writer.write(part)
+            # Which returns at once while the client takes it as fast as it comes: others want to be answered, too.
+            await asyncio.sleep(0)

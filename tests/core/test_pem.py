@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caucase.core.pem import PEM_LINE_BYTES, pem_blocks, pem_pieces, pem_size, to_pem
@@ -18,11 +19,17 @@ def test_many_beginnings_are_quick() -> None:
     assert datetime.now(UTC) - started < timedelta(seconds=2)
 
 
-@given(st.binary(max_size=500), st.integers(1, 4))
+# What is written at once are 1,024 lines: around one, and two.
+@example(der=bytes(range(256)) * 191, lines=4000)
+@example(der=bytes(range(256)) * 192, lines=4000)
+@example(der=bytes(range(256)) * 193, lines=4000)
+@example(der=bytes(range(256)) * 384, lines=1024)
+@given(der=st.binary(max_size=500), lines=st.integers(1, 4))
 def test_in_pieces_it_is_the_same(der: bytes, lines: int) -> None:
     size = lines * PEM_LINE_BYTES
     parts = [der[start : start + size] for start in range(0, len(der), size)]
     text = to_pem(der, "X509 CRL")
     assert b"".join(pem_pieces(parts, "X509 CRL")) == text
     assert pem_size(len(der), "X509 CRL") == len(text)
+    assert ssl.PEM_cert_to_DER_cert(text.decode("ascii").replace("X509 CRL", "CERTIFICATE")) == der
     assert max(map(len, text.splitlines())) <= 64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
@@ -79,6 +81,26 @@ def test_what_is_not_cacheable(client: Client) -> None:
         answer = client.get(path)
         assert answer.headers["Cache-Control"] == "no-store"
         assert "ETag" not in answer.headers
+
+
+def test_others_have_their_turn_while_a_long_body_is_sent(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to a client that takes it as fast as it comes."""
+    turns: list[int] = []
+
+    def slices() -> Iterator[bytes]:
+        for number in range(1000):
+            assert len(turns) == number, "nobody else had a turn since the slice before"
+            asyncio.get_running_loop().call_soon(turns.append, number)
+            yield b"x" * 100
+
+    document = Document(size=100_000, etag='"x"', last_modified=datetime.now(UTC), slices=slices)
+    assert own_server.authority is not None
+    lists = own_server.authority.services.lists
+    monkeypatch.setattr(lists, "current", lambda: SimpleNamespace(all=document))
+    assert own_server.client.get("/cas/crl").expect(200).body == b"x" * 100_000
+    assert own_server.in_loop(lambda: len(turns)) == 1000
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
