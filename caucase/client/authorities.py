@@ -19,6 +19,7 @@ from caucase.core.spki import KeyId
 from caucase.core.trust import updated_trust
 from caucase.core.x509 import (
     authority_key_id,
+    crl_number,
     dump_pem,
     is_ca,
     is_signed_by,
@@ -142,11 +143,7 @@ def _issuer(crl: x509.CertificateRevocationList, trusted: Iterable[x509.Certific
 
 def _age(crl: x509.CertificateRevocationList) -> tuple[int, datetime]:
     """What grows with each new list: the CRL number (RFC 5280 section 5.2.3), and the date."""
-    try:
-        number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
-        number = 0
-    return number, this_update(crl)
+    return crl_number(crl), this_update(crl)
 
 
 def _shown(crl: x509.CertificateRevocationList) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 
 from caucase.core.chain import in_order
+from caucase.core.extensions import value_of
 from caucase.core.issue import Signer
 from caucase.core.keys import PublicKey, check_strength, key_type
 from caucase.core.material import FoundCertificate, Material
@@ -84,12 +85,10 @@ def _doubts(certificate: x509.Certificate, key: PublicKey) -> Iterator[str]:
     """What clients would mind."""
     if not is_ca(certificate):
         yield "it is not a CA certificate"
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-        if not (usage.key_cert_sign and usage.crl_sign):
-            yield "it may not sign both certificates and revocation lists"
-    except x509.ExtensionNotFound:
-        pass  # RFC 5280 section 4.2.1.3: then every usage is allowed
+    usage = value_of(certificate.extensions, x509.KeyUsage)
+    # RFC 5280 section 4.2.1.3: without it every usage is allowed.
+    if usage is not None and not (usage.key_cert_sign and usage.crl_sign):
+        yield "it may not sign both certificates and revocation lists"
     if not is_signed_by(certificate, certificate):
         yield "it is signed by another CA, and clients trust a CA that is signed by itself"
     try:

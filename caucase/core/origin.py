@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from caucase.core import profile
+from caucase.core.extensions import value_of
 from caucase.core.netloc import NetLoc
 from caucase.core.x509 import not_before
 from caucase.errors import ConfigError
@@ -52,11 +53,7 @@ def _mismatch(netloc: NetLoc, said: str, how: str) -> ConfigError:
 def _published_at(certificates: Sequence[x509.Certificate]) -> str | None:
     """Host and port of the newest certificate's first distribution point."""
     for certificate in sorted(certificates, key=not_before, reverse=True):
-        try:
-            points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-        except x509.ExtensionNotFound:
-            continue
-        for point in points:
+        for point in value_of(certificate.extensions, x509.CRLDistributionPoints) or ():
             for name in point.full_name or ():
                 if isinstance(name, x509.UniformResourceIdentifier):
                     with contextlib.suppress(ValueError):  # a URL of nowhere
@@ -75,11 +72,8 @@ def _constrained_to(https_cas: Sequence[x509.Certificate]) -> str | None:
     if not https_cas:
         return None
     newest = max(https_cas, key=not_before)
-    try:
-        permitted = newest.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees
-    except x509.ExtensionNotFound:
-        return None
-    for name in permitted or ():
+    constraints = value_of(newest.extensions, x509.NameConstraints)
+    for name in (constraints and constraints.permitted_subtrees) or ():
         if isinstance(name, x509.DNSName):
             return name.value
         if isinstance(name, x509.IPAddress) and isinstance(

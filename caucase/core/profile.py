@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from caucase.core import der
+from caucase.core.extensions import find, value_of
 from caucase.core.keys import check_strength
 from caucase.core.netloc import NetLoc
 from caucase.core.spki import KeyId
@@ -90,10 +91,7 @@ def check_identity(asked: Asked) -> None:
 
 
 def _alternative_names(asked: Asked) -> list[x509.GeneralName]:
-    try:
-        return list(asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
-    except x509.ExtensionNotFound:
-        return []
+    return list(value_of(asked.extensions, x509.SubjectAlternativeName) or ())
 
 
 def leaf_extensions(
@@ -149,11 +147,7 @@ def _key_usage(*names: str) -> x509.KeyUsage:
 
 
 def _foreign_policies(extensions: x509.Extensions) -> Iterator[x509.PolicyInformation]:
-    try:
-        policies = extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
-        return
-    for policy in policies:
+    for policy in value_of(extensions, x509.CertificatePolicies) or ():
         if _own_arc(policy.policy_identifier) is None:
             yield policy
 
@@ -168,18 +162,13 @@ def _own_arc(oid: x509.ObjectIdentifier) -> str | None:
 
 
 def _is_critical(extensions: x509.Extensions, kind: type[x509.ExtensionType]) -> bool:
-    try:
-        return extensions.get_extension_for_class(kind).critical
-    except x509.ExtensionNotFound:
-        return False
+    found = find(extensions, kind)
+    return found is not None and found.critical
 
 
 def is_auto_signed(certificate: x509.Certificate) -> bool:
     """Whether the certificate carries the mark of automatic signing."""
-    try:
-        policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
-    except x509.ExtensionNotFound:
-        return False
+    policies = value_of(certificate.extensions, x509.CertificatePolicies) or ()
     return any(_own_arc(policy.policy_identifier) == ".0" for policy in policies)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
+from caucase.core.extensions import value_of
+
 # RFC 5280 section 4.2.1.3; the order is that of the bits.
 _KEY_USAGES = {
     "digital_signature": "digitalSignature",
@@ -94,11 +96,8 @@ def general_name(name: x509.GeneralName) -> str:
 
 def alternative_names(extensions: x509.Extensions) -> list[str]:
     """The subject alternative names, perhaps none."""
-    try:
-        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return [general_name(name) for name in names]
+    names = value_of(extensions, x509.SubjectAlternativeName)
+    return [] if names is None else [general_name(name) for name in names]
 
 
 def attributes(name: x509.Name) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ Already borrowed`` while another thread reads its subject or its key.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import warnings
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from caucase.core import der
+from caucase.core.extensions import value_of
 from caucase.core.keys import PrivateKey, PublicKey, key_type
 from caucase.core.pem import (
     CERTIFICATE,
@@ -240,14 +240,22 @@ class _Parts(NamedTuple):
 
 
 def _parts(signed: x509.Certificate | x509.CertificateSigningRequest) -> _Parts:
+    # By identity: to compare two would be to encode them. An object that is in here is no other's.
+    known = _PARTS.get(id(signed))
+    if known is not None and known[0] is signed:
+        return known[1]
     # To ask whether it is a certificate would be to ask an abstract class, which takes longer than to look for it.
     tbs: bytes | None = getattr(signed, "tbs_certificate_bytes", None)
-    if tbs is not None:
-        return _certificate_parts(tbs)
-    return _request_parts(signed.tbs_certrequest_bytes)  # type: ignore[union-attr]  # what is no certificate is a request
+    parts = _request_parts(signed.tbs_certrequest_bytes) if tbs is None else _certificate_parts(tbs)  # type: ignore[union-attr]  # what is no certificate is a request
+    if len(_PARTS) >= _REMEMBERED:
+        _PARTS.clear()
+    _PARTS[id(signed)] = signed, parts
+    return parts
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
+_PARTS: dict[int, tuple[x509.Certificate | x509.CertificateSigningRequest, _Parts]] = {}
+
+
 def _certificate_parts(tbs: bytes) -> _Parts:
     """RFC 5280 section 4.1."""
     fields = list(der.parts(der.contents(tbs)))
@@ -255,7 +263,6 @@ def _certificate_parts(tbs: bytes) -> _Parts:
     return _Parts(fields[first + 2][2], fields[first + 4][2], fields[first + 5][2])
 
 
-@functools.lru_cache(maxsize=_REMEMBERED)
 def _request_parts(tbs: bytes) -> _Parts:
     """RFC 2986 section 4.1."""
     _, subject, info, *_ = der.parts(der.contents(tbs))
@@ -289,27 +296,20 @@ def key_id_in(signed: x509.Certificate | x509.CertificateSigningRequest) -> KeyI
 
 def subject_key_id(certificate: x509.Certificate) -> KeyId:
     """The certificate's subject key identifier, computed when it has none."""
-    try:
-        return KeyId(certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest)
-    except x509.ExtensionNotFound:
-        return key_id_in(certificate)
+    value = value_of(certificate.extensions, x509.SubjectKeyIdentifier)
+    return key_id_in(certificate) if value is None else KeyId(value.digest)
 
 
 def authority_key_id(signed: x509.Certificate | x509.CertificateRevocationList) -> KeyId | None:
     """Which key signed this, as it says itself; ``None`` when it does not say."""
-    try:
-        value = signed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    except x509.ExtensionNotFound:
-        return None
-    return None if value.key_identifier is None else KeyId(value.key_identifier)
+    value = value_of(signed.extensions, x509.AuthorityKeyIdentifier)
+    return None if value is None or value.key_identifier is None else KeyId(value.key_identifier)
 
 
 def crl_number(crl: x509.CertificateRevocationList) -> int:
     """The list's CRLNumber (RFC 5280 section 5.2.3), 0 when it has none."""
-    try:
-        return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
-        return 0
+    value = value_of(crl.extensions, x509.CRLNumber)
+    return 0 if value is None else value.crl_number
 
 
 def fingerprint(certificate: x509.Certificate) -> bytes:
@@ -318,10 +318,8 @@ def fingerprint(certificate: x509.Certificate) -> bytes:
 
 
 def is_ca(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        return False
+    value = value_of(certificate.extensions, x509.BasicConstraints)
+    return value is not None and value.ca
 
 
 def _utc(naive: datetime) -> datetime:

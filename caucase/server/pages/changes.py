@@ -15,6 +15,7 @@ from cryptography import x509
 
 from caucase.authority import ContextName, RequestId
 from caucase.core import asked as words
+from caucase.core.extensions import find
 from caucase.core.preview import Preview
 from caucase.core.profile import Asked
 from caucase.core.request import make_template
@@ -190,8 +191,7 @@ def _each(
 
 def _with_policies(asked: Asked, csr_pem: bytes) -> Asked:
     """What the form does not have stays as the request asks for it."""
-    try:
-        policies = load_request(csr_pem).extensions.get_extension_for_class(x509.CertificatePolicies)
-    except x509.ExtensionNotFound:
+    policies = find(load_request(csr_pem).extensions, x509.CertificatePolicies)
+    if policies is None:
         return asked
     return Asked(subject=asked.subject, extensions=x509.Extensions([*asked.extensions, policies]))
