@@ -30,9 +30,9 @@ class Document:
     slices: Callable[[], Iterator[bytes]] = field(repr=False, compare=False)
 
     @classmethod
-    def of(cls, body: bytes, last_modified: datetime, etag: str = "") -> Document:
-        """One that is in memory. ``etag``: if not derived from the body."""
-        etag = etag or f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    def of(cls, body: bytes, last_modified: datetime) -> Document:
+        """One that is in memory. The validator is made of the body."""
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         return cls(size=len(body), etag=etag, last_modified=last_modified, slices=partial(slices, body))
 
     @property

@@ -16,7 +16,7 @@ from caucase.store.schema import from_seconds
 
 # Bytes of a list that are stored, and read, at once: a transaction of milliseconds. PEM lines end where a part does.
 PART = 16384 * PEM_LINE_BYTES
-# Bytes of a list in memory that are sent at once.
+# Bytes of it that are sent at once.
 _SLICE = 1024 * PEM_LINE_BYTES
 
 
@@ -27,6 +27,7 @@ class ListDocuments:
         """``lists`` are those that ``transaction`` sees; long ones are read later, part by part."""
         self._database = database
         self._documents: dict[tuple[int, bool], Document] = {}
+        in_pem = []
         for published in lists:
             parts = partial(self._parts, published)
             if published.size <= PART:
@@ -34,9 +35,11 @@ class ListDocuments:
                 assert der is not None  # its version was read in the same transaction
                 parts = partial(slices, der, _SLICE)
             number = int.from_bytes(published.issuer, "big")
-            for pem in (True, False):
-                self._documents[number, pem] = _document(published, parts, pem=pem)
-        self.all = _joined([document for (_, pem), document in self._documents.items() if pem])
+            both = {pem: _document(published, parts, pem=pem) for pem in (True, False)}
+            in_pem.append(both[True])
+            for pem, document in both.items():
+                self._documents.setdefault((number, pem), document)
+        self.all = _joined(in_pem)
 
     def document(self, aki: int, *, pem: bool) -> Document:
         """The list of the CA whose key identifier, as a number, is ``aki``; NotFound."""
@@ -52,7 +55,7 @@ class ListDocuments:
                 part = revocations.select_part(transaction, published.version, number)
             if part is None:
                 raise StoreError("The revocation list has been replaced twice in the meantime.")
-            yield part
+            yield from slices(part, _SLICE)
 
 
 def _document(published: PublishedList, parts: Callable[[], Iterator[bytes]], *, pem: bool) -> Document:

@@ -30,7 +30,7 @@ from caucase.core.record import Entry, Kind
 from caucase.core.rollover import BACKDATE
 from caucase.core.spki import KeyId
 from caucase.core.x509 import Serial, not_after, revocation_date
-from caucase.errors import AlreadyRevoked
+from caucase.errors import AlreadyRevoked, StoreError
 from caucase.store import Database, Transaction, record, revocations, settings
 from caucase.store.revocations import PublishedList
 from caucase.store.schema import from_seconds
@@ -161,7 +161,10 @@ class RevocationLists:
             self._insert(transaction, entry)
 
     def current(self) -> ListDocuments | None:
-        """The newest list of each valid CA; ``None`` if whoever asks has to wait until something is made."""
+        """The newest list of each valid CA; ``None`` if whoever asks has to wait until one is made.
+
+        A CA's successor is not waited for: who wants to know who is revoked has nothing to do with it.
+        """
         now = self._clock()
         with self._database.read() as transaction:
             counters = settings.counters(
@@ -171,7 +174,7 @@ class RevocationLists:
             if known is not None and known.is_good(counters, now):
                 return known.documents
             moment = self._keyring.snapshot(transaction).at(now)
-            if not moment.is_calm or self._stale(transaction, now, _REFRESH_ON_DEMAND):
+            if not moment.valid or self._stale(transaction, now, _REFRESH_ON_DEMAND):
                 return None
             newest = self._newest(transaction, moment)
             documents = ListDocuments(self._database, transaction, newest)
@@ -185,13 +188,18 @@ class RevocationLists:
         return documents
 
     def newest(self) -> ListDocuments:
-        """The newest list of each valid CA, once what is due has been made: it can take a while."""
+        """The newest list of each valid CA, once those that are due have been made, and a CA if there is none: it can
+        take a while.
+        """
         now = self._clock()
         self._keyring.ensure(now)
         self.refresh(now)
         with self._database.read() as transaction:
             moment = self._keyring.snapshot(transaction).at(now)
-            return ListDocuments(self._database, transaction, self._newest(transaction, moment))
+            newest = self._newest(transaction, moment)
+            if not newest:
+                raise StoreError("The authority's CAs have been replaced in this moment.", "Try again.")
+            return ListDocuments(self._database, transaction, newest)
 
     def refresh(self, now: datetime | None = None, *, at: float = _REFRESH_ON_DEMAND) -> None:
         """Make every list again that is missing, out of date, or older than this share of its life."""

@@ -203,8 +203,10 @@ def dump_der(
     return thing.public_bytes(serialization.Encoding.DER)
 
 
-# How many of each of the following are remembered: one request is about the same few things at several places.
-_REMEMBERED = 256
+# What is remembered, for one request is about the same few things at several places: so many names of so many bytes at
+# most, and so many whole certificates and requests. A stranger's can take a megabyte each.
+_NAMES_KEPT, _NAME_LIMIT = 256, 1024
+_SIGNED_KEPT = 8
 
 
 def subject(signed: x509.Certificate | x509.CertificateSigningRequest) -> x509.Name:
@@ -222,9 +224,11 @@ def issuer(certificate: x509.Certificate) -> x509.Name:
 def _name(encoded: bytes, signed: x509.Certificate | x509.CertificateSigningRequest, which: str) -> x509.Name:
     name = _NAMES.get(encoded)
     if name is None:
-        if len(_NAMES) >= _REMEMBERED:
-            _NAMES.clear()
-        name = _NAMES[encoded] = getattr(signed, which)
+        name = getattr(signed, which)
+        if len(encoded) <= _NAME_LIMIT:
+            if len(_NAMES) >= _NAMES_KEPT:
+                _NAMES.clear()
+            _NAMES[encoded] = name
     return name
 
 
@@ -247,7 +251,7 @@ def _parts(signed: x509.Certificate | x509.CertificateSigningRequest) -> _Parts:
     # To ask whether it is a certificate would be to ask an abstract class, which takes longer than to look for it.
     tbs: bytes | None = getattr(signed, "tbs_certificate_bytes", None)
     parts = _request_parts(signed.tbs_certrequest_bytes) if tbs is None else _certificate_parts(tbs)  # type: ignore[union-attr]  # what is no certificate is a request
-    if len(_PARTS) >= _REMEMBERED:
+    if len(_PARTS) >= _SIGNED_KEPT:
         _PARTS.clear()
     _PARTS[id(signed)] = signed, parts
     return parts

@@ -54,6 +54,19 @@ def test_several_vouch_for_each_other(world: World, authority: Authority, ca) ->
     assert trusted_from(authority, second, world) == everyone[1:]
 
 
+def test_lists_that_were_read_are_not_those_of_a_new_ca(world: World, authority: Authority, ca) -> None:
+    """It has none yet, and nobody has counted one."""
+    one, other = authority.services.lists, world.start()
+    authority.maintain()
+    one.newest()
+    assert one.current() is not None
+    other.import_cas([ca(0, age=PERIOD)])
+    assert one.current() is None
+    published = one.newest().all
+    assert published == other.services.lists.newest().all
+    assert len(lists(authority.services)) == 2
+
+
 def test_a_running_server_notices(world: World, authority: Authority, ca) -> None:
     authority.maintain()
     (own,) = authority.services.keyring.snapshot().cas

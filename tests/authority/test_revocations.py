@@ -325,7 +325,8 @@ def test_numbers_only_grow(authority: Authority, world: World) -> None:
 
 
 def test_who_has_read_them_notices_what_another_process_does(authority: Authority, world: World) -> None:
-    """What is kept of the newest lists is theirs: not after a revocation, a new list, a new CA or a clock put back."""
+    """What is kept of the newest lists is theirs: not after a revocation or a new list, with a clock put back, or once a CA
+    has expired."""
     other = world.start()
 
     def seen() -> str | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -496,3 +498,25 @@ def test_what_the_library_only_warns_of_is_refused_in_all_threads(refused: str) 
     )
     assert done.returncode == 0, done.stderr
     assert "no error" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("attributes", "names"), [(1, 8000), (2800, 1)], ids=["alternative names", "subject"]
+)
+def test_what_strangers_sent_is_not_kept(attributes: int, names: int) -> None:
+    """However many large requests come, and whatever is remembered of each: they would be a megabyte."""
+
+    def load(number: int) -> None:
+        subject = name(*((CN, UTF8, b"x"),) * attributes, (CN, UTF8, b"%d" % number))
+        request = der.request(subject, der.san(*[tlv(0x82, b"abc")] * names))
+        core.spki_in(core.load_request(pem("CERTIFICATE REQUEST", request)))
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+    for number in range(10):
+        load(number)
+    before = resident()
+    for number in range(10, 50):
+        load(number)
+    assert resident() - before < 15_000_000

@@ -34,6 +34,11 @@ def entries(database: Database, issuer: KeyId) -> bytes:
         return revocations.entries(transaction, "cas", issuer, NOW)
 
 
+def cut(joined: bytes, size: int) -> list[bytes]:
+    """The entries, which all have that size; SQLite has promised no order."""
+    return sorted(joined[start : start + size] for start in range(0, len(joined), size))
+
+
 def test_entries_are_those_of_an_issuer_that_are_kept(tmp_path: Path) -> None:
     with Database(tmp_path / "db") as database:
         assert entries(database, ISSUER) == b""
@@ -49,15 +54,15 @@ def test_entries_are_those_of_an_issuer_that_are_kept(tmp_path: Path) -> None:
 
 
 # SQLite puts entries together as if they were text: NULs, what is no UTF-8, and byte order marks stay what they are.
-@given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=30))
+@given(st.lists(st.binary(min_size=60, max_size=60), min_size=1, max_size=30))
 def test_no_byte_of_an_entry_is_touched(tmp_path_factory, found: list[bytes]) -> None:
     with Database(tmp_path_factory.mktemp("entries") / "db") as database:
         put(database, *((ISSUER, NOW, entry) for entry in found))
-        assert entries(database, ISSUER) == b"".join(sorted(found))
+        assert cut(entries(database, ISSUER), 60) == sorted(found)
 
 
 def test_every_byte_in_every_place(tmp_path: Path) -> None:
     found = [bytes([first, second, first]) for first in range(256) for second in range(0, 256, 5)]
     with Database(tmp_path / "db") as database:
         put(database, *((ISSUER, NOW, entry) for entry in found))
-        assert entries(database, ISSUER) == b"".join(found)
+        assert cut(entries(database, ISSUER), 3) == found
