@@ -3,7 +3,7 @@
 # make test    linters and all tests
 # make lint    linters only
 # make deb     the Debian packages of this release, in ./dist, with its bill of materials
-# make bench   what is fast, in numbers, compared with the peer (20 minutes; BENCH=--quick for a look, BENCH=--write to
+# make bench   what is fast, in numbers, compared with the peer (25 minutes; BENCH=--quick for a look, BENCH=--write to
 #              put the results into docs/benchmarks.md); make bench-throughput for one question, see benchmarks/
 # make screenshots   the pictures of the pages in docs/images, made again
 # make soak    what a server has lost after minutes of faults: nothing
