@@ -22,8 +22,14 @@ from .debian import copy_source
 from .machine import Machine, wait_for
 
 PREPARED = {"/etc/apt/apt.conf.d/reader": 'APT::Get::Assume-Yes "true";\nAcquire::Retries::Delay "false";\n'}
-# What words in capitals stand for: the last of these that a command has shown. DIGITS are those of a serial number.
-SEEN = {"ID": r"\b\d{12,20}\b", "SERIAL": r"\b0x[0-9a-f]{30,40}\b", "DIGITS": r"\b0x([0-9a-f]{30,40})\b"}
+# What words in capitals stand for: the last of these that a command has shown. DIGITS are those of a serial number. What
+# stands behind the type of a key is a part of its identifier, which may have no letter.
+_BEHIND_A_KEY = r"(?<!:\d{4} )(?<!:P-\d{3} )(?<!ed25519 )"
+SEEN = {
+    "ID": _BEHIND_A_KEY + r"\b\d{12,20}\b",
+    "SERIAL": r"\b0x[0-9a-f]{30,40}\b",
+    "DIGITS": r"\b0x([0-9a-f]{30,40})\b",
+}
 SECONDS = 600
 # What systemd has not finished, and what has failed.
 _UNFINISHED = """
