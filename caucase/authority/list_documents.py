@@ -49,7 +49,7 @@ class ListDocuments:
         return document
 
     def _parts(self, published: PublishedList) -> Iterator[bytes]:
-        """A list in DER, part by part; nobody holds more than one, nor a transaction in between."""
+        """A list in DER, piece by piece; nobody holds more than one part, nor a transaction in between."""
         for number in range(-(-published.size // PART)):
             with self._database.read() as transaction:
                 part = revocations.select_part(transaction, published.version, number)

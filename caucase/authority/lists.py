@@ -182,7 +182,10 @@ class RevocationLists:
         self._known = _Known(
             counters=counters,
             start=max(moment.start, *dates),
-            end=min(moment.end, min(dates) + self.life * _REFRESH_ON_DEMAND),
+            # Not when roles change: while a successor is due they do with every moment.
+            end=min(
+                *(ca.lifetime.not_after for ca in moment.valid), min(dates) + self.life * _REFRESH_ON_DEMAND
+            ),
             documents=documents,
         )
         return documents

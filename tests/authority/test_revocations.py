@@ -361,6 +361,20 @@ def test_who_has_read_them_notices_what_another_process_does(authority: Authorit
     assert seen() not in (None, three), "a CA has expired, and nobody has written anything"
 
 
+def test_they_are_remembered_also_while_a_successor_is_due(authority: Authority, world: World) -> None:
+    """And nobody waits for it."""
+    authority.services.lists.newest()
+    due = authority.services.keyring.snapshot().at(world.clock()).roles.successor_due
+    assert due is not None
+    world.clock.moment = due - timedelta(days=1)
+    authority.services.lists.refresh(world.clock())
+    world.clock.moment = due + timedelta(days=1)
+    seen = authority.services.lists.current()
+    assert seen is not None
+    assert authority.services.lists.current() is seen
+    assert len(authority.services.keyring.snapshot().cas) == 1
+
+
 def test_two_processes_publish_one_list(authority: Authority, world: World) -> None:
     other = world.start()
     lists(authority.services)
