@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -108,3 +110,7 @@ def certificate(
         tlv(0xA3, seq(*extensions)) if extensions else b"",
     )
     return signed(tbs, algorithm)
+
+
+def pem(label: str, data: bytes) -> bytes:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode()

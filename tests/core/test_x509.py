@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import resource
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,11 +21,11 @@ from caucase.core import x509 as core
 from caucase.core.issue import Validity, issue, issue_ca, random_serial
 from caucase.core.pem import PEM_LIMIT
 from caucase.core.profile import Asked, check_request
-from caucase.core.spki import key_id, spki
+from caucase.core.spki import key_id
 from caucase.errors import CertificateInvalid, Malformed, NotAcceptable
 
 from . import der
-from .der import CN, NAME, UTF8, name, seq, tlv
+from .der import CN, NAME, UTF8, name, pem, seq, tlv
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 CA = issue_ca(
@@ -67,10 +66,6 @@ def through(load: Callable[[bytes], x509.CertificateSigningRequest], data: bytes
 def unnamed(_: bytes) -> str:
     """The name of a parameter that is another one each time: processes must agree on the names of tests."""
     return ""
-
-
-def pem(label: str, data: bytes) -> bytes:
-    return f"-----BEGIN {label}-----\n{base64.encodebytes(data).decode()}-----END {label}-----\n".encode()
 
 
 ACCEPTED = {
@@ -415,49 +410,6 @@ def test_signed_by_the_key_and_the_name() -> None:
     for other in (other_name, other_key):
         assert not core.is_signed_by(CA.certificate, other.certificate)
         assert not core.is_signed_by(other.certificate, CA.certificate)
-
-
-# Private keys
-
-
-@pytest.mark.parametrize("kind", ["rsa:2048", "ec:P-256", "ec:P-384", "ec:P-521", "ed25519"])
-def test_private_keys_come_back(kind: str, keys) -> None:
-    key = keys(kind)
-    for again in (
-        core.load_private_key(core.dump_private_key(key)),
-        core.load_private_key(
-            core.dump_pem(CA.certificate) + core.dump_private_key(key).replace(b"\n", b"\r\n")
-        ),
-        core.load_private_key_der(core.dump_private_key_der(key)),
-    ):
-        assert spki(again.public_key()) == spki(key.public_key())
-
-
-def test_traditional_private_keys_are_read(keys) -> None:
-    for kind in ("rsa:2048", "ec:P-256"):
-        form = serialization.PrivateFormat.TraditionalOpenSSL
-        data = keys(kind).private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-        assert spki(core.load_private_key(data).public_key()) == spki(keys(kind).public_key())
-
-
-def test_not_one_private_key(keys) -> None:
-    key = core.dump_private_key(keys())
-    for data in (b"", key + key, key[:-20], core.dump_pem(CA.certificate), pem("PRIVATE KEY", b"zz")):
-        with pytest.raises(Malformed):
-            core.load_private_key(data)
-    with pytest.raises(NotAcceptable):
-        core.load_private_key(core.dump_private_key(ed448.Ed448PrivateKey.generate()))
-
-
-@pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-def test_private_key_with_a_passphrase(form: str, keys) -> None:
-    data = keys("rsa:2048").private_bytes(
-        serialization.Encoding.PEM,
-        getattr(serialization.PrivateFormat, form),
-        serialization.BestAvailableEncryption(b"secret"),
-    )
-    with pytest.raises(Malformed, match="passphrase"):
-        core.load_private_key(data)
 
 
 # Outside of pytest, where warnings are not errors by themselves.
